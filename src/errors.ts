@@ -1,0 +1,90 @@
+/** How a run ends, as the shell sees it. */
+export const ExitCode = {
+  done: 0,
+  /** Usage or input: nothing was touched. */
+  input: 1,
+  /** A task failed on a host, or the operation was refused. */
+  failed: 2,
+  /** A host could not be reached (or was lost). */
+  unreachable: 4,
+  interrupted: 130,
+} as const;
+
+export interface ErrorPlace {
+  /** Inventory name of the host. */
+  host?: string;
+  /** Name of the task as shown on the screen. */
+  task?: string;
+  /** The file and line that the error is about. */
+  file?: string;
+  line?: number;
+  /** What the person who reads this should do next: a sentence. */
+  next?: string;
+  cause?: unknown;
+}
+
+/**
+ * An error meant for the person who runs `play`: what failed, where, why, and what to do next.
+ * `message` is one sentence without host, task or hint; {@link describeError} puts the whole together.
+ */
+export class PlayError extends Error {
+  override readonly name: string = 'PlayError';
+  readonly exitCode: number = ExitCode.failed;
+  host: string | undefined;
+  task: string | undefined;
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+  readonly next: string | undefined;
+
+  constructor(message: string, place: ErrorPlace = {}) {
+    super(message, place.cause === undefined ? undefined : { cause: place.cause });
+    this.host = place.host;
+    this.task = place.task;
+    this.file = place.file;
+    this.line = place.line;
+    this.next = place.next;
+  }
+}
+
+/** Raised for command-line arguments, inventories, variables and local files, before any host is touched. */
+export class InputError extends PlayError {
+  override readonly name: string = 'InputError';
+  override readonly exitCode = ExitCode.input;
+}
+
+/** Raised when a host cannot be reached, refuses the log-in, or is lost on the way. */
+export class UnreachableError extends PlayError {
+  override readonly name: string = 'UnreachableError';
+  override readonly exitCode = ExitCode.unreachable;
+}
+
+/** Several errors found in one look, shown together. The exit code is the gravest of them. */
+export class ManyErrors extends PlayError {
+  override readonly name = 'ManyErrors';
+  override readonly exitCode: number;
+  readonly errors: readonly PlayError[];
+
+  constructor(message: string, errors: readonly PlayError[]) {
+    super(message);
+    this.errors = errors;
+    this.exitCode = Math.max(ExitCode.input, ...errors.map((e) => e.exitCode));
+  }
+}
+
+/** The whole of an error in plain lines, most important first: `host: message`, where, what to do next. */
+export function describeError(error: unknown): string {
+  if (error instanceof ManyErrors) {
+    return [error.message, ...error.errors.map((e) => indent(describeError(e), '  '))].join('\n');
+  }
+  if (!(error instanceof PlayError)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const where = error.file ? `${error.file}${error.line ? `:${error.line}` : ''}: ` : '';
+  const head = `${error.host ? `${error.host}: ` : ''}${error.task ? `[${error.task}] ` : ''}${where}${error.message}`;
+  return error.next ? `${head}\n  → ${error.next}` : head;
+}
+
+function indent(text: string, by: string): string {
+  return text
+    .split('\n')
+    .map((line) => by + line)
+    .join('\n');
+}
