@@ -71,6 +71,16 @@ export class ManyErrors extends PlayError {
   }
 }
 
+/** Anything thrown, as an error that can be shown; what is no {@link PlayError} is a fault in the code and says so. */
+export function asPlayError(error: unknown): PlayError {
+  if (error instanceof PlayError) return error;
+  const cause = error instanceof Error ? error : new Error(String(error));
+  return new PlayError(`unexpected: ${cause.stack ?? cause.message}`, {
+    cause,
+    next: 'This is a fault of the playbook.',
+  });
+}
+
 /** The whole of an error in plain lines, most important first: `host: message`, where, what to do next. */
 export function describeError(error: unknown): string {
   if (error instanceof ManyErrors) {

@@ -1,0 +1,68 @@
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { InputError } from '../errors.ts';
+import type { Playbook } from '../runner/playbook.ts';
+import { PACKAGE_ROOT } from './folders.ts';
+
+const ENDINGS = ['.ts', '.mts', '.js', '.mjs'];
+
+/** Finds a playbook by name in the folders, or by its path, and loads it as it is. @throws InputError. */
+export async function loadPlaybook(name: string, folders: readonly string[]): Promise<Playbook> {
+  const file = findPlaybook(name, folders);
+  const loaded = await load(file);
+  const playbook = (loaded as { default?: Playbook }).default;
+  if (typeof playbook?.plays !== 'function') {
+    throw new InputError('a playbook file must export a playbook as its default', { file });
+  }
+  return playbook;
+}
+
+function findPlaybook(name: string, folders: readonly string[]): string {
+  const isPath = name.includes('/') || ENDINGS.some((ending) => name.endsWith(ending));
+  const bases = isPath ? [resolve(name)] : folders.map((folder) => join(folder, name));
+  for (const base of bases) {
+    const found = ['', ...ENDINGS].map((ending) => base + ending).find((file) => existsSync(file) && isFile(file));
+    if (found) return found;
+  }
+  const known = [...new Set(folders.flatMap(playbooksIn).map((entry) => entry.name))];
+  throw new InputError(`there is no playbook ${name}`, {
+    next: isPath ? 'Check the path.' : `There are: ${known.join(', ')}. Looked in: ${folders.join(', ')}`,
+  });
+}
+
+/** The playbooks of a folder, by name; a folder that is not there has none. */
+export function playbooksIn(folder: string): { name: string; file: string }[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((entry) => ENDINGS.some((ending) => entry.endsWith(ending)) && !entry.endsWith('.d.ts'))
+    .map((entry) => ({ name: basename(entry).replace(/\.[cm]?[jt]s$/, ''), file: join(folder, entry) }));
+}
+
+async function load(file: string): Promise<unknown> {
+  const compiled = compiledTwin(file);
+  if (compiled) return import(pathToFileURL(compiled).href);
+  if (/\.m?js$/.test(file)) return import(pathToFileURL(file).href);
+  const [{ createJiti }, library] = await Promise.all([import('jiti'), import('../index.ts')]);
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  const jiti = createJiti(import.meta.url, {
+    // The playbook gets this very copy of the library: a second one would not know the errors of the first.
+    virtualModules: { 'etcd-play': library as unknown as Record<string, unknown> },
+    fsCache: join(cache, 'etcd-play', 'jiti'),
+  });
+  return jiti.import(file);
+}
+
+/** The package's own playbooks are compiled with it; from a checkout the compiled one counts only while it is newer. */
+function compiledTwin(file: string): string | undefined {
+  const real = realpathSync(file);
+  const own = join(PACKAGE_ROOT, 'playbooks/');
+  if (!real.startsWith(own) || !real.endsWith('.ts')) return undefined;
+  const twin = join(PACKAGE_ROOT, 'dist', 'playbooks', `${real.slice(own.length, -'.ts'.length)}.js`);
+  return existsSync(twin) && statSync(twin).mtimeMs >= statSync(real).mtimeMs ? twin : undefined;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path).isFile();
+}

@@ -1,0 +1,26 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { InputError } from '../errors.ts';
+
+/** Asks for a secret on the terminal without showing it. @throws InputError where there is no terminal. */
+export function askSecret(question: string): Promise<string> {
+  if (!process.stdin.isTTY) {
+    throw new InputError('a password is to be asked for, but there is no terminal', {
+      next: 'Set ansible_become_password in the inventory instead.',
+    });
+  }
+  process.stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  return new Promise((resolve, reject) => {
+    lines.once('SIGINT', () => {
+      lines.close();
+      reject(new InputError('interrupted while asking for a password'));
+    });
+    lines.question('', (answer) => {
+      process.stderr.write('\n');
+      lines.close();
+      resolve(answer);
+    });
+  });
+}

@@ -1,0 +1,44 @@
+import type { Duplex, Readable } from 'node:stream';
+
+/** What a script left behind. `code` is its exit status; both streams are whole and kept apart. */
+export interface ScriptResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+  durationMs: number;
+}
+
+/** Bytes for a script's standard input. The size must be known: it is how the far side knows where they end. */
+export interface ScriptInput {
+  sizeBytes: number;
+  /** Opened when the host is ready to read, so that a waiting host holds no file open. */
+  open(): Readable;
+  onProgress?: (doneBytes: number) => void;
+}
+
+export interface RunOptions {
+  /** The longest the script may take. Default {@link DEFAULT_SCRIPT_TIMEOUT_MS}. */
+  timeoutMs?: number;
+  input?: ScriptInput;
+}
+
+export const DEFAULT_SCRIPT_TIMEOUT_MS = 120_000;
+
+/**
+ * One way to one host, held open for a whole run. Scripts are POSIX `sh`, run one after the other as the become user
+ * with `LC_ALL=C`, a full PATH, umask 022 and an empty standard input unless one is given.
+ */
+export interface Connection {
+  readonly host: string;
+  /**
+   * Runs a script in one round trip (two with an input). A non-zero exit is a result, not an error.
+   * @throws UnreachableError when the link is lost; RemoteTimeoutError when the script exceeds its time.
+   */
+  run(script: string, options?: RunOptions): Promise<ScriptResult>;
+  /** A byte stream to a TCP address as seen from the host. @throws UnreachableError, TunnelError. */
+  openStream(address: string, port: number): Promise<Duplex>;
+  /** How many scripts (round trips) this connection has carried. */
+  readonly roundTrips: number;
+  /** Ends the connection; whatever still runs in the shell gets a hang-up. Never throws. */
+  close(): void;
+}

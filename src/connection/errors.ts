@@ -1,0 +1,49 @@
+import { type ErrorPlace, PlayError, UnreachableError } from '../errors.ts';
+import type { ScriptResult } from './connection.ts';
+
+/** The host was reached, but the log-in or the step to root was refused. */
+export class AuthenticationError extends UnreachableError {
+  override readonly name = 'AuthenticationError';
+}
+
+/** The host's key is unknown, has changed or is revoked: nothing was sent to it. */
+export class HostKeyError extends UnreachableError {
+  override readonly name = 'HostKeyError';
+}
+
+/** sudo did not give us root. */
+export class BecomeError extends PlayError {
+  override readonly name = 'BecomeError';
+}
+
+/** A script took longer than it may; the host was told to end it. */
+export class RemoteTimeoutError extends PlayError {
+  override readonly name = 'RemoteTimeoutError';
+}
+
+/** sshd or the far end would not open a stream to an address. */
+export class TunnelError extends PlayError {
+  override readonly name = 'TunnelError';
+}
+
+/** A command on a host ended with a status that the task does not accept. */
+export class RemoteCommandError extends PlayError {
+  override readonly name = 'RemoteCommandError';
+  readonly result: ScriptResult;
+
+  constructor(what: string, result: ScriptResult, place: ErrorPlace = {}) {
+    const words = lastLines(result.stderr || result.stdout, 5);
+    super(`${what} failed with exit status ${result.code}${words ? `: ${words}` : ''}`, place);
+    this.result = result;
+  }
+}
+
+/** The last `count` lines that say something, joined for a one-paragraph message. */
+export function lastLines(text: string, count: number): string {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .slice(-count)
+    .join(' | ');
+}

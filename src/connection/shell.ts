@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import type { Readable, Writable } from 'node:stream';
+import { UnreachableError } from '../errors.ts';
+import { DEFAULT_SCRIPT_TIMEOUT_MS, type RunOptions, type ScriptInput, type ScriptResult } from './connection.ts';
+import { lastLines, RemoteTimeoutError } from './errors.ts';
+import { quote } from './quote.ts';
+
+export interface ShellStreams {
+  stdin: Writable;
+  stdout: Readable;
+  stderr: Readable;
+}
+
+/**
+ * A long-lived `/bin/sh` that runs framed scripts: each is handed over as one quoted word to `eval` in a subshell, so
+ * that no content of a script can break the framing, stand in an argument list or change the shell itself. The end of
+ * both streams is marked by a random word; an input is asked for only when the shell has nothing else to read, since
+ * `sh` reads ahead on a pipe.
+ */
+export class FramedShell {
+  readonly #streams: ShellStreams;
+  readonly #mark = `play-${randomBytes(12).toString('hex')}`;
+  readonly #host: string;
+  readonly #out: Collector;
+  readonly #err: Collector;
+  #frame = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+  #lost: Error | undefined;
+  #onLost: ((error: Error) => void) | undefined;
+
+  constructor(host: string, streams: ShellStreams) {
+    this.#host = host;
+    this.#streams = streams;
+    this.#out = new Collector(streams.stdout);
+    this.#err = new Collector(streams.stderr);
+    streams.stdin.on('error', (error) => this.fail(error));
+    this.#write(`export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; umask 022; cd /\n`);
+  }
+
+  get frames(): number {
+    return this.#frame;
+  }
+
+  /** What the shell has said on standard error outside of any frame, for instance sudo's words. */
+  get pendingStderr(): string {
+    return this.#err.peek();
+  }
+
+  /** Ends every waiting and future script with this error: the link is gone. */
+  fail(cause: Error): void {
+    if (this.#lost) return;
+    this.#lost = cause;
+    this.#onLost?.(cause);
+  }
+
+  run(script: string, options: RunOptions = {}): Promise<ScriptResult> {
+    const result = this.#tail.then(() => this.#run(script, options));
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  async #run(script: string, { timeoutMs = DEFAULT_SCRIPT_TIMEOUT_MS, input }: RunOptions): Promise<ScriptResult> {
+    if (this.#lost) throw this.#lost;
+    const frame = ++this.#frame;
+    const mark = `${this.#mark}-${frame}`;
+    const started = performance.now();
+    const body = input ? withInput(script, input, `${mark}-ready`) : `( eval ${quote(script)}\n) </dev/null`;
+    let timer: NodeJS.Timeout | undefined;
+    const lost = new Promise<never>((_, reject) => {
+      this.#onLost = reject;
+      timer = setTimeout(() => {
+        const error = new RemoteTimeoutError(`a script took longer than ${Math.round(timeoutMs / 1000)} s`, {
+          host: this.#host,
+          next: 'Look at the host (load, disk, stuck processes) and run again.',
+        });
+        this.fail(error);
+        reject(error);
+      }, timeoutMs);
+    });
+    lost.catch(() => undefined);
+    try {
+      this.#write(`${body}\nprintf '\\n%s %d\\n' ${mark} "$?"; printf '\\n%s\\n' ${mark} >&2\n`);
+      if (input) {
+        await Promise.race([this.#out.until(`\n${mark}-ready\n`), lost]);
+        await Promise.race([this.#pour(input), lost]);
+      }
+      const [out, err] = await Promise.race([
+        Promise.all([this.#out.until(`\n${mark} `), this.#err.until(`\n${mark}\n`)]),
+        lost,
+      ]);
+      const status = await Promise.race([this.#out.until('\n'), lost]);
+      return {
+        code: Number(status.toString()),
+        stdout: out.toString(),
+        stderr: err.toString(),
+        durationMs: performance.now() - started,
+      };
+    } finally {
+      clearTimeout(timer);
+      this.#onLost = undefined;
+    }
+  }
+
+  #write(text: string): void {
+    if (!this.#streams.stdin.writable) {
+      this.fail(new UnreachableError('the connection is closed', { host: this.#host }));
+      throw this.#lost;
+    }
+    this.#streams.stdin.write(text);
+  }
+
+  async #pour(input: ScriptInput): Promise<void> {
+    let done = 0;
+    for await (const chunk of input.open()) {
+      const rest = input.sizeBytes - done;
+      const bytes = (chunk as Buffer).length > rest ? (chunk as Buffer).subarray(0, rest) : (chunk as Buffer);
+      done += bytes.length;
+      if (!this.#streams.stdin.write(bytes)) {
+        await new Promise<void>((resolve) => this.#streams.stdin.once('drain', resolve));
+      }
+      input.onProgress?.(done);
+    }
+    if (done < input.sizeBytes) {
+      // The far side waits for bytes that will never come: this shell cannot be used any more.
+      const error = new UnreachableError(`the source ended after ${done} of ${input.sizeBytes} bytes`, {
+        host: this.#host,
+        next: 'The file changed while it was sent: run again.',
+      });
+      this.fail(error);
+      throw error;
+    }
+  }
+}
+
+/** Feeds exactly `sizeBytes` of the shell's own input to the script, and swallows what the script does not read. */
+function withInput(script: string, input: ScriptInput, ready: string): string {
+  return `printf '\\n%s\\n' ${ready}; head -c ${input.sizeBytes} | ( ( eval ${quote(script)}\n); r=$?; cat >/dev/null; exit $r )`;
+}
+
+/** Gathers a stream and hands out what stands before a mark. Each byte is looked at once, however big the output. */
+class Collector {
+  #chunks: Buffer[] = [];
+  #wanted: { mark: Buffer; resolve: (before: Buffer) => void } | undefined;
+
+  constructor(stream: Readable) {
+    stream.on('data', (chunk: Buffer) => {
+      this.#chunks.push(chunk);
+      this.#look(this.#chunks.length - 1);
+    });
+    stream.on('error', () => undefined);
+  }
+
+  peek(): string {
+    return lastLines(Buffer.concat(this.#chunks).toString(), 3);
+  }
+
+  until(mark: string): Promise<Buffer> {
+    return new Promise((resolve) => {
+      this.#wanted = { mark: Buffer.from(mark), resolve };
+      if (this.#chunks.length > 0) this.#look(0);
+    });
+  }
+
+  /** Looks for the mark in the chunks from `first` on, and across the seam before it. */
+  #look(first: number): void {
+    if (!this.#wanted) return;
+    const { mark, resolve } = this.#wanted;
+    let start = first;
+    for (let seam = 0; start > 0 && seam < mark.length; seam += this.#chunks[start]!.length) start--;
+    const part = Buffer.concat(this.#chunks.slice(start));
+    const at = part.indexOf(mark);
+    if (at < 0) return;
+    this.#wanted = undefined;
+    const before = Buffer.concat([...this.#chunks.slice(0, start), part.subarray(0, at)]);
+    const rest = part.subarray(at + mark.length);
+    this.#chunks = rest.length > 0 ? [rest] : [];
+    resolve(before);
+  }
+}

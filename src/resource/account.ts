@@ -1,0 +1,30 @@
+import { quote } from '../connection/quote.ts';
+import type { Change, Resource } from './resource.ts';
+
+export interface SystemUserWish {
+  name: string;
+  home: string;
+  comment: string;
+}
+
+/** A system user without log-in, with a group of the same name. One that is there is left as it is. */
+export function systemUser(wish: SystemUserWish): Resource {
+  const name = quote(wish.name);
+  return {
+    kind: 'user',
+    id: wish.name,
+    probe: `getent group -- ${name} >/dev/null && echo group; getent passwd -- ${name} >/dev/null && echo user; :`,
+    compare: ({ stdout }) => diffSystemUser({ group: /^group$/m.test(stdout), user: /^user$/m.test(stdout) }, wish),
+  };
+}
+
+export function diffSystemUser(actual: { group: boolean; user: boolean }, wish: SystemUserWish): Change | undefined {
+  if (actual.user) return undefined;
+  const name = quote(wish.name);
+  const shell = 'shell=/usr/sbin/nologin; [ -x "$shell" ] || shell=/sbin/nologin; [ -x "$shell" ] || shell=/bin/false';
+  const add = `useradd --system --no-create-home --gid ${name} --home-dir ${quote(wish.home)} --shell "$shell" --comment ${quote(wish.comment)} ${name}`;
+  return {
+    summary: actual.group ? 'new system user' : 'new system user and group',
+    apply: `${actual.group ? '' : `groupadd --system ${name}\n`}${shell}\n${add}`,
+  };
+}

@@ -1,0 +1,69 @@
+import { createReadStream } from 'node:fs';
+import { posix } from 'node:path';
+import { quote } from '../connection/quote.ts';
+import type { Change, Resource } from './resource.ts';
+
+export interface ArchiveWish {
+  /** The `.tar.gz` on the control machine; only looked at when it must be sent. */
+  source: string;
+  sizeBytes: number;
+  sha256: string;
+  /** The directory that will hold its content, without the archive's own top directory. */
+  dest: string;
+  onProgress?: (doneBytes: number) => void;
+}
+
+/** What tells a directory that was unpacked whole: it is only there when the last rename was done. */
+export const ARCHIVE_MARK = '.archive.sha256';
+
+/** An unpacked archive. It is checked and unpacked beside its place and appears there whole, by a rename. */
+export function archive(wish: ArchiveWish): Resource {
+  return {
+    kind: 'archive',
+    id: wish.dest,
+    probe: archiveProbe(wish.dest),
+    compare: ({ stdout }) => diffArchive(stdout.trim(), wish),
+  };
+}
+
+/** Prints the sha256 of the archive that a directory was unpacked from, or nothing. */
+export function archiveProbe(dest: string): string {
+  return `cat -- ${quote(posix.join(dest, ARCHIVE_MARK))} 2>/dev/null || :`;
+}
+
+export function diffArchive(unpackedFrom: string, wish: ArchiveWish): Change | undefined {
+  if (unpackedFrom === wish.sha256) return undefined;
+  return {
+    summary: unpackedFrom
+      ? 'another archive of the same name'
+      : `${Math.round(wish.sizeBytes / 1e6)} MB sent and unpacked`,
+    apply: unpack(wish),
+    input: {
+      sizeBytes: wish.sizeBytes,
+      open: () => createReadStream(wish.source, { highWaterMark: 256 * 1024 }),
+      ...(wish.onProgress ? { onProgress: wish.onProgress } : {}),
+    },
+    timeoutMs: 15 * 60_000,
+  };
+}
+
+/** The sum is taken while the bytes pass on their way to tar: no second copy on the disk, no second reading. */
+function unpack({ dest, sha256 }: ArchiveWish): string {
+  const fresh = quote(posix.join(posix.dirname(dest), `.${posix.basename(dest)}.etcd-play-new`));
+  const old = quote(posix.join(posix.dirname(dest), `.${posix.basename(dest)}.etcd-play-old`));
+  return [
+    `n=${fresh}; o=${old}; d=${quote(dest)}`,
+    `trap 'rm -rf -- "$n"' EXIT`,
+    'rm -rf -- "$n" "$o"; mkdir -p -- "$n/new"; mkfifo -- "$n/pipe"',
+    'sha256sum <"$n/pipe" >"$n/sum" & s=$!',
+    // tee must read to the end even when tar has failed, or the sum would be of a part.
+    'r=0; { tee -p -- "$n/pipe" | tar -xz --no-same-owner --strip-components=1 -C "$n/new" -f -; } || r=$?; wait "$s"',
+    'read -r sum rest <"$n/sum"',
+    `if [ "$sum" != ${sha256} ]; then echo "the archive arrived damaged: sha256 $sum, wanted ${sha256}" >&2; exit 1; fi`,
+    '[ "$r" = 0 ] || exit "$r"',
+    `echo ${sha256} >"$n/new/${ARCHIVE_MARK}"`,
+    'chmod -R go-w,a+rX -- "$n/new"; sync -f -- "$n/new"',
+    'if [ -e "$d" ]; then mv -T -- "$d" "$o"; fi',
+    'mv -T -- "$n/new" "$d"; rm -rf -- "$o"',
+  ].join('\n');
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import type { Connection, ScriptResult } from '../connection/connection.ts';
+import type { Change, ProbeOutput, Resource } from '../resource/resource.ts';
+
+export interface Applied {
+  code: number;
+  output: string;
+}
+
+/** Probes any number of resources in one round trip. The order of the answers is the order of the resources. */
+export async function probeAll(connection: Connection, resources: readonly Resource[]): Promise<ProbeOutput[]> {
+  if (resources.length === 0) return [];
+  const mark = `probe-${randomBytes(8).toString('hex')}`;
+  const script = resources.map(({ probe }) => `( ${probe}\n) 2>&1\nprintf '\\n%s %d\\n' ${mark} "$?"`).join('\n');
+  const { stdout } = await connection.run(script);
+  return splitByMark(stdout, mark).map(({ code, output }) => ({ code, stdout: output }));
+}
+
+/**
+ * Applies changes in order, in one round trip for each run of changes without an input. Stops at the first that fails:
+ * its answer is the last one given.
+ */
+export async function applyAll(
+  connection: Connection,
+  changes: readonly Change[],
+  onApplied: (index: number, applied: Applied) => void,
+): Promise<void> {
+  let next = 0;
+  while (next < changes.length) {
+    const { input, apply, timeoutMs } = changes[next]!;
+    if (input) {
+      const result = await connection.run(`exec 2>&1\nset -e\n${apply}`, {
+        input,
+        ...(timeoutMs ? { timeoutMs } : {}),
+      });
+      onApplied(next, { code: result.code, output: result.stdout });
+      if (result.code !== 0) return;
+      next++;
+      continue;
+    }
+    let end = next;
+    while (end < changes.length && !changes[end]!.input) end++;
+    const row = changes.slice(next, end);
+    const applied = await applyRow(connection, row);
+    for (const [offset, one] of applied.entries()) onApplied(next + offset, one);
+    if (applied.length < row.length || applied.at(-1)?.code !== 0) return;
+    next = end;
+  }
+}
+
+async function applyRow(connection: Connection, row: readonly Change[]): Promise<Applied[]> {
+  const mark = `apply-${randomBytes(8).toString('hex')}`;
+  // `set -e` must stand inside and the status be read outside: under `||` the shell would ignore it.
+  const step = ({ apply }: Change) =>
+    `( set -e\n${apply}\n) 2>&1\nr=$?; printf '\\n%s %d\\n' ${mark} "$r"; [ "$r" = 0 ] || exit 0`;
+  const timeoutMs = row.reduce((sum, change) => sum + (change.timeoutMs ?? 0), 120_000);
+  const { stdout }: ScriptResult = await connection.run(row.map(step).join('\n'), { timeoutMs });
+  return splitByMark(stdout, mark);
+}
+
+/** Splits `output, newline, mark, space, status, newline` again and again. */
+export function splitByMark(text: string, mark: string): Applied[] {
+  const parts: Applied[] = [];
+  let from = 0;
+  for (;;) {
+    const at = text.indexOf(`\n${mark} `, from);
+    if (at < 0) return parts;
+    const end = text.indexOf('\n', at + 1);
+    parts.push({ output: text.slice(from, at), code: Number(text.slice(at + mark.length + 2, end)) });
+    from = end + 1;
+  }
+}

@@ -1,0 +1,46 @@
+import type { PlayError } from '../errors.ts';
+import type { TextDiff } from '../resource/resource.ts';
+
+export type TaskStatus = 'ok' | 'changed' | 'would change' | 'skipped' | 'failed' | 'unreachable';
+
+/** The tally of one host, as Ansible users know it. */
+export interface HostTally {
+  ok: number;
+  changed: number;
+  skipped: number;
+  failed: number;
+  unreachable: number;
+}
+
+/** Everything that happens in a run. What is seen on a screen, in a pipe or in a log is made from these alone. */
+export type RunEvent =
+  | { type: 'run-start'; playbook: string; hosts: readonly string[]; check: boolean; diff: boolean }
+  /** `control`: the play has tasks of the control machine itself. */
+  | { type: 'play-start'; play: string; hosts: readonly string[]; control: boolean }
+  | { type: 'task-start'; host: string; task: string }
+  | { type: 'progress'; host: string; task: string; done: number; total: number }
+  | {
+      type: 'task-end';
+      host: string;
+      task: string;
+      status: TaskStatus;
+      summary: string;
+      diffs: readonly TextDiff[];
+      durationMs: number;
+      error?: PlayError;
+    }
+  | { type: 'play-end'; play: string }
+  /** `text` stands by itself: a plan, a table. */
+  | { type: 'message'; level: 'info' | 'warning'; text: string }
+  | {
+      type: 'run-end';
+      tallies: ReadonlyMap<string, HostTally>;
+      errors: readonly PlayError[];
+      exitCode: number;
+      durationMs: number;
+    };
+
+export type Listener = (event: RunEvent) => void;
+
+/** The name under which tasks of the control machine itself are reported. */
+export const CONTROL = 'control';

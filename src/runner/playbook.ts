@@ -1,0 +1,109 @@
+import type { Connection } from '../connection/connection.ts';
+import type { Inventory, Variable } from '../inventory/inventory.ts';
+import type { Resource } from '../resource/resource.ts';
+
+/** What a playbook may know and use of the run it is in. */
+export interface RunContext {
+  readonly inventory: Inventory;
+  /** The hosts of the playbook's pattern, before the limit. */
+  readonly allHosts: readonly string[];
+  /** The hosts to act on: those of the pattern that the limit leaves. */
+  readonly hosts: readonly string[];
+  /** Check mode: nothing may be changed, on hosts or here. */
+  readonly check: boolean;
+  /** Folders in which templates are looked up, first come first served. */
+  readonly templateDirs: readonly string[];
+  /** The folder of the first inventory source: relative paths in variables start there. */
+  readonly inventoryDir: string;
+  /** Aborted when the run is told to stop. */
+  readonly signal: AbortSignal;
+  varsOf(host: string): ReadonlyMap<string, Variable>;
+  /** Opens the host's one connection, or gives the open one. */
+  connect(host: string): Promise<Connection>;
+  /** Shows a text of its own: a plan, a table, a warning. */
+  say(text: string, level?: 'info' | 'warning'): void;
+}
+
+export interface HostContext {
+  readonly host: string;
+  readonly vars: ReadonlyMap<string, Variable>;
+  readonly run: RunContext;
+  connect(): Promise<Connection>;
+  /** Shows how far a long piece of work is. */
+  progress(done: number, total: number): void;
+}
+
+/** How a task that does something ended; nothing means: done, and nothing was changed. */
+export type Outcome = { changed?: boolean; skipped?: boolean; summary?: string } | undefined;
+
+export interface ResourceTask {
+  kind: 'resources';
+  name: string;
+  /** Nothing (or an empty list) skips the task on this host. */
+  resources(context: HostContext): Resource | readonly Resource[] | undefined;
+}
+
+export interface HostTask {
+  kind: 'host';
+  name: string;
+  /** In check mode: run all the same (it only looks), or skip. */
+  check: 'run' | 'skip';
+  run(context: HostContext): Promise<Outcome> | Outcome;
+}
+
+export interface OnceTask {
+  kind: 'once';
+  name: string;
+  check: 'run' | 'skip';
+  run(context: RunContext): Promise<Outcome> | Outcome;
+}
+
+export type Task = ResourceTask | HostTask | OnceTask;
+
+export interface Play {
+  name: string;
+  /** Default: the hosts of the run. */
+  hosts?: readonly string[] | (() => readonly string[]);
+  /** Computed when the play begins, so that it may depend on what earlier plays saw. */
+  tasks: readonly Task[] | (() => readonly Task[] | Promise<readonly Task[]>);
+  /** Go on with the other hosts when one fails, so that all complaints are seen at once. The run ends after the play. */
+  gather?: boolean;
+  /** A play that is not wanted is passed over in silence. */
+  when?: () => boolean;
+}
+
+export interface Playbook {
+  name: string;
+  /** One line for `play list`. */
+  description: string;
+  /** The pattern of hosts that it is for. */
+  hosts: string;
+  /** Whether its tasks need root. Default true. */
+  become?: boolean;
+  /** Checks its input before any host is touched, and gives the plays. */
+  plays(run: RunContext): readonly Play[] | Promise<readonly Play[]>;
+}
+
+/** Declares a playbook: the default export of a file under `playbooks/`. */
+export function playbook(definition: Playbook): Playbook {
+  return definition;
+}
+
+export function play(name: string, rest: Omit<Play, 'name'>): Play {
+  return { name, ...rest };
+}
+
+/** A task that says which state it wants. Neighbouring ones are probed, and applied, in one round trip for each host. */
+export function task(name: string, resources: ResourceTask['resources']): ResourceTask {
+  return { kind: 'resources', name, resources };
+}
+
+/** A task that does something on each host. */
+export function step(name: string, run: HostTask['run'], { check = 'skip' as 'run' | 'skip' } = {}): HostTask {
+  return { kind: 'host', name, check, run };
+}
+
+/** A task that is done once for the run, when all hosts have come to it. */
+export function once(name: string, run: OnceTask['run'], { check = 'skip' as 'run' | 'skip' } = {}): OnceTask {
+  return { kind: 'once', name, check, run };
+}

@@ -1,0 +1,127 @@
+import { connectionSettings } from '../connection/settings.ts';
+import { asPlayError, ExitCode, PlayError } from '../errors.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { selectHosts } from '../inventory/pattern.ts';
+import type { Secret } from '../secret.ts';
+import type { HostTally, Listener, RunEvent } from './events.ts';
+import { PlayRunner } from './play-runner.ts';
+import type { Play, Playbook, RunContext } from './playbook.ts';
+import { ConnectionPool } from './pool.ts';
+
+export interface RunRequest {
+  playbook: Playbook;
+  inventory: Inventory;
+  inventoryDir: string;
+  limit: string | undefined;
+  check: boolean;
+  diff: boolean;
+  becomePassword: Secret | undefined;
+  templateDirs: readonly string[];
+  signal: AbortSignal;
+  listener: Listener;
+}
+
+export interface RunReport {
+  exitCode: number;
+  tallies: ReadonlyMap<string, HostTally>;
+  errors: readonly PlayError[];
+}
+
+/** Runs a playbook from its input to its recap. Never throws for what goes wrong in the run: it is in the report. */
+export async function runPlaybook(request: RunRequest): Promise<RunReport> {
+  const started = performance.now();
+  const run = new Run(request);
+  let failure: unknown;
+  try {
+    await run.plays();
+  } catch (error) {
+    failure = error;
+  } finally {
+    run.pool.close();
+  }
+  return run.end(failure, performance.now() - started);
+}
+
+/** What a run gathers on its way. */
+class Run {
+  readonly pool: ConnectionPool;
+  readonly #request: RunRequest;
+  readonly #tallies = new Map<string, HostTally>();
+  readonly #errors: PlayError[] = [];
+  #interrupted = false;
+
+  constructor(request: RunRequest) {
+    this.#request = request;
+    const become = request.playbook.become ?? true;
+    const { inventory, becomePassword } = request;
+    this.pool = new ConnectionPool((host) =>
+      connectionSettings(host, inventory.varsOf(host), { become, ...(becomePassword ? { becomePassword } : {}) }),
+    );
+  }
+
+  async plays(): Promise<void> {
+    const { playbook, inventory, limit, check, diff, signal, listener } = this.#request;
+    const context = this.#context(
+      selectHosts(inventory, playbook.hosts),
+      selectHosts(inventory, playbook.hosts, limit),
+    );
+    // The plays are made before anything is said or touched: bad input ends the run here.
+    const plays = await playbook.plays(context);
+    listener({ type: 'run-start', playbook: playbook.name, hosts: context.hosts, check, diff });
+    for (const play of plays) {
+      if (signal.aborted) break;
+      if (play.when && !play.when()) continue;
+      if (!(await this.#play(play, context))) break;
+    }
+    this.#interrupted = signal.aborted;
+  }
+
+  async #play(play: Play, context: RunContext): Promise<boolean> {
+    const { listener } = this.#request;
+    const hosts = typeof play.hosts === 'function' ? play.hosts() : (play.hosts ?? context.hosts);
+    const tasks = typeof play.tasks === 'function' ? await play.tasks() : play.tasks;
+    if (tasks.length === 0) return true;
+    const control = tasks.some((task) => task.kind === 'once');
+    listener({ type: 'play-start', play: play.name, hosts, control });
+    const errors = await new PlayRunner(context, (event) => this.#note(event)).run(tasks, hosts, play.gather ?? false);
+    this.#errors.push(...errors);
+    listener({ type: 'play-end', play: play.name });
+    return errors.length === 0;
+  }
+
+  #note(event: RunEvent): void {
+    if (event.type === 'task-end') {
+      const tally = this.#tallies.get(event.host) ?? { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
+      tally[event.status === 'would change' ? 'changed' : event.status]++;
+      this.#tallies.set(event.host, tally);
+    }
+    this.#request.listener(event);
+  }
+
+  #context(allHosts: string[], hosts: string[]): RunContext {
+    const { inventory, check, templateDirs, inventoryDir, signal, listener } = this.#request;
+    return {
+      inventory,
+      allHosts,
+      hosts,
+      check,
+      templateDirs,
+      inventoryDir,
+      signal,
+      varsOf: (host) => inventory.varsOf(host),
+      connect: (host) => this.pool.get(host),
+      say: (text, level = 'info') => listener({ type: 'message', level, text }),
+    };
+  }
+
+  end(failure: unknown, durationMs: number): RunReport {
+    // Errors of the input are thrown on: they have no run to stand in.
+    if (failure instanceof PlayError && failure.exitCode === ExitCode.input) throw failure;
+    if (failure !== undefined) this.#errors.push(asPlayError(failure));
+    const worst = Math.max(ExitCode.done, ...this.#errors.map((error) => error.exitCode));
+    const exitCode = this.#interrupted ? ExitCode.interrupted : worst;
+    const report = { exitCode, tallies: this.#tallies, errors: this.#errors };
+    this.#request.listener({ type: 'run-end', ...report, durationMs });
+    return report;
+  }
+}

@@ -1,0 +1,66 @@
+import type { PlayError } from '../errors.ts';
+import { describeError } from '../errors.ts';
+import type { HostTally, RunEvent, TaskStatus } from '../runner/events.ts';
+
+/** Colours of the terminal; off in pipes and where NO_COLOR is set (https://no-color.org). */
+export type Paint = (style: Style, text: string) => string;
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'magenta';
+
+const CODES: Record<Style, [number, number]> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+  magenta: [35, 39],
+};
+
+export const plain: Paint = (_, text) => text;
+export const coloured: Paint = (style, text) => `\u001b[${CODES[style][0]}m${text}\u001b[${CODES[style][1]}m`;
+
+export const STATUS_STYLE: Record<TaskStatus, Style> = {
+  ok: 'green',
+  changed: 'yellow',
+  'would change': 'yellow',
+  skipped: 'cyan',
+  failed: 'red',
+  unreachable: 'magenta',
+};
+
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** The end of a run as Ansible users know it: one line for each host, then the errors, then the time. */
+export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Paint): string {
+  const names = [...event.tallies.keys()];
+  const width = Math.max(8, ...names.map((name) => name.length));
+  const lines = names.map((name) => tallyLine(name.padEnd(width), event.tallies.get(name)!, paint));
+  const head = lines.length > 0 ? [paint('bold', 'RECAP'), ...lines] : [];
+  const errors = event.errors.map((error) => errorText(error, paint));
+  const interrupted = event.exitCode === 130 ? [paint('red', 'Interrupted. Run the same command again to go on.')] : [];
+  return [...head, ...errors, ...interrupted, paint('dim', `${formatDuration(event.durationMs)} in all`)].join('\n');
+}
+
+function tallyLine(name: string, tally: HostTally, paint: Paint): string {
+  const style: Style = tally.failed || tally.unreachable ? 'red' : tally.changed ? 'yellow' : 'green';
+  const count = (key: keyof HostTally, colour: Style) => {
+    const word = `${key}=${tally[key]}`.padEnd(key.length + 4);
+    return tally[key] > 0 ? paint(colour, word) : word;
+  };
+  return [
+    `${paint(style, name)} :`,
+    count('ok', 'green'),
+    count('changed', 'yellow'),
+    count('unreachable', 'magenta'),
+    count('failed', 'red'),
+    count('skipped', 'cyan').trimEnd(),
+  ].join(' ');
+}
+
+export function errorText(error: PlayError, paint: Paint): string {
+  return `${paint('red', 'ERROR')} ${describeError(error)}`;
+}
