@@ -2,7 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  resolve: { alias: { 'etcd-play': fileURLToPath(new URL('src/index.ts', import.meta.url)) } },
+  resolve: {
+    alias: {
+      'etcd-play/etcd': fileURLToPath(new URL('src/etcd/index.ts', import.meta.url)),
+      'etcd-play': fileURLToPath(new URL('src/index.ts', import.meta.url)),
+    },
+  },
   test: {
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },

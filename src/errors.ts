@@ -84,7 +84,8 @@ export function asPlayError(error: unknown): PlayError {
 /** The whole of an error in plain lines, most important first: `host: message`, where, what to do next. */
 export function describeError(error: unknown): string {
   if (error instanceof ManyErrors) {
-    return [error.message, ...error.errors.map((e) => indent(describeError(e), '  '))].join('\n');
+    const head = `${error.host ? `${error.host}: ` : ''}${error.message}`;
+    return [head, ...error.errors.map((e) => indent(describeError(e), '  '))].join('\n');
   }
   if (!(error instanceof PlayError)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
   const where = error.file ? `${error.file}${error.line ? `:${error.line}` : ''}: ` : '';

@@ -44,11 +44,15 @@ async function load(file: string): Promise<unknown> {
   const compiled = compiledTwin(file);
   if (compiled) return import(pathToFileURL(compiled).href);
   if (/\.m?js$/.test(file)) return import(pathToFileURL(file).href);
-  const [{ createJiti }, library] = await Promise.all([import('jiti'), import('../index.ts')]);
+  const [{ createJiti }, library, etcd] = await Promise.all([
+    import('jiti'),
+    import('../index.ts'),
+    import('../etcd/index.ts'),
+  ]);
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   const jiti = createJiti(import.meta.url, {
     // The playbook gets this very copy of the library: a second one would not know the errors of the first.
-    virtualModules: { 'etcd-play': library as unknown as Record<string, unknown> },
+    virtualModules: { 'etcd-play': { ...library }, 'etcd-play/etcd': { ...etcd } },
     fsCache: join(cache, 'etcd-play', 'jiti'),
   });
   return jiti.import(file);

@@ -16,6 +16,11 @@ export interface FileWish extends Ownership {
   content: string;
   /** Secret content is compared by its sum alone: it never comes back from a host and no diff is made. */
   secret: boolean;
+  /**
+   * A file in this place that does not hold these words was not written by us: a copy of it is kept beside it, once,
+   * as `<path>.before-etcd-play`.
+   */
+  keepForeign?: string;
   /** Run after the file is in place, in the same step. */
   afterwards?: string;
 }
@@ -72,7 +77,7 @@ export function diffFile(actual: FileState, desired: FileWish): Change | undefin
  * The name is fixed, so that an interrupted run leaves at most one and the next takes its place; it is made anew and
  * closed to others before any content is in it.
  */
-function putFile({ path, content, ...ownership }: FileWish): string {
+function putFile({ path, content, keepForeign, ...ownership }: FileWish): string {
   const temporary = posix.join(posix.dirname(path), `.${posix.basename(path)}.etcd-play-new`);
   return [
     `t=${quote(temporary)}`,
@@ -81,6 +86,7 @@ function putFile({ path, content, ...ownership }: FileWish): string {
     `( umask 077; set -C; printf %s ${quote(content)} >"$t" )`,
     setOwnership('"$t"', ownership),
     'sync -- "$t"',
+    ...(keepForeign ? [keepCopy(path, keepForeign)] : []),
     `mv -fT -- "$t" ${quote(path)}`,
     'trap - EXIT',
   ].join('\n');
@@ -88,4 +94,11 @@ function putFile({ path, content, ...ownership }: FileWish): string {
 
 export function sha256(content: string): string {
   return createHash('sha256').update(content).digest('hex');
+}
+
+function keepCopy(path: string, ownWords: string): string {
+  const copy = quote(`${path}.before-etcd-play`);
+  const p = quote(path);
+  const text = `case $(cat -- ${p}) in *${quote(ownWords)}*) ;; *) cp -pP -- ${p} ${copy} ;; esac`;
+  return `if [ -f ${p} ] && [ ! -e ${copy} ]; then ${text}; fi`;
 }

@@ -34,7 +34,8 @@ export interface HostContext {
 }
 
 /** How a task that does something ended; nothing means: done, and nothing was changed. */
-export type Outcome = { changed?: boolean; skipped?: boolean; summary?: string } | undefined;
+// biome-ignore lint/suspicious/noConfusingVoidType: a task's function may end without a word
+export type Outcome = { changed?: boolean; skipped?: boolean; summary?: string } | undefined | void;
 
 export interface ResourceTask {
   kind: 'resources';

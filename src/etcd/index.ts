@@ -1,0 +1,34 @@
+/** What playbooks may import from `etcd-play/etcd`. */
+export { ensurePki, planPki } from '../pki/store.ts';
+export { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from './certificates.ts';
+export type { ClientIdentity, MemberClient } from './client.ts';
+export type { Member, MemberStatus } from './cluster.ts';
+export { certificateFiles, renderConfiguration } from './configuration.ts';
+export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';
+export {
+  accountResources,
+  binaryResources,
+  certificateResources,
+  configurationResource,
+  directoryResources,
+  type MemberCertificates,
+  releaseResources,
+  unitResources,
+} from './member.ts';
+export type { HostFacts } from './observe.ts';
+export { type CreatePlan, planCreate, type SeenHost } from './plan/create.ts';
+export { type PlanStep, planText, type Refusal, refusalError } from './plan/plan.ts';
+export {
+  ARCHITECTURES,
+  type ClockReading,
+  clockComplaints,
+  complaintsError,
+  hostComplaints,
+  sameMachines,
+} from './preflight.ts';
+export { proveMember, untilMembersAgree } from './proof.ts';
+export { obtainRelease, type Release } from './releases.ts';
+export { clusterReport, etcdctlLine } from './report.ts';
+export { startEtcd, waitUntilReady } from './start.ts';
+export type { EndpointHealth } from './tables.ts';
+export { type EtcdSettings, readClusterSettings } from './variables.ts';

@@ -1,0 +1,111 @@
+import type { Connection } from '../connection/connection.ts';
+import { PlayError, UnreachableError } from '../errors.ts';
+import { type ClientIdentity, type MemberAddress, type MemberClient, openMember } from './client.ts';
+import type { Member, MemberStatus } from './cluster.ts';
+import { certificateFiles, configurationFile } from './configuration.ts';
+import { type HostFacts, type ObserveRequest, observeScript, parseFacts } from './observe.ts';
+import { askPeerView } from './peer-view.ts';
+import { releaseDirectory } from './plan/create.ts';
+import type { ClockReading } from './preflight.ts';
+import type { EtcdSettings } from './variables.ts';
+
+/** Looks at a host, in one round trip. @throws UnreachableError. */
+export async function lookAtHost(
+  connection: Connection,
+  settings: EtcdSettings,
+): Promise<{ facts: HostFacts; clock: ClockReading }> {
+  const sentSeconds = Date.now() / 1000;
+  const { stdout } = await connection.run(observeScript(observeRequest(settings)));
+  const receivedSeconds = Date.now() / 1000;
+  const facts = parseFacts(stdout, settings.walDir);
+  const { clockSeconds } = facts;
+  // The host read its clock at some moment between sending and receiving.
+  const clock = {
+    host: settings.host,
+    earliest: clockSeconds - receivedSeconds,
+    latest: clockSeconds - sentSeconds,
+  };
+  return { facts, clock };
+}
+
+function observeRequest(settings: EtcdSettings): ObserveRequest {
+  return {
+    dataDir: settings.dataDir,
+    walDir: settings.walDir,
+    confFile: configurationFile(settings),
+    caFile: certificateFiles(settings).ca,
+    releaseDir: releaseDirectory(settings),
+    binary: `${settings.binDir}/etcd`,
+  };
+}
+
+/** Where a member's client API is reached from its own host. */
+export function clientAddress(settings: EtcdSettings): MemberAddress {
+  return fromOwnHost(settings.listenClientUrls);
+}
+
+export function peerAddress(settings: EtcdSettings): MemberAddress {
+  return fromOwnHost(settings.listenPeerUrls);
+}
+
+function fromOwnHost(listenUrls: readonly string[]): MemberAddress {
+  const url = new URL(listenUrls[0]!);
+  const bare = url.hostname.replace(/^\[|\]$/g, '');
+  const address = bare === '0.0.0.0' ? '127.0.0.1' : bare === '::' ? '::1' : bare;
+  // `localhost` stands in every member's certificate, whatever address it listens on.
+  return { address, port: Number(url.port), serverName: 'localhost' };
+}
+
+export interface MemberAnswer {
+  api?: { status: MemberStatus; members: Member[] } | undefined;
+  peers?: Member[] | undefined;
+  /** Open while the API answers; whoever asked closes it. */
+  client?: MemberClient | undefined;
+}
+
+/** Asks a member by its client API, or, where that does not answer yet, by its peer address. Silence is an answer too. */
+export async function askMember(
+  connection: Connection,
+  settings: EtcdSettings,
+  identity: ClientIdentity,
+  serving: boolean,
+): Promise<MemberAnswer> {
+  if (serving) {
+    const client = await openMember(connection, clientAddress(settings), identity);
+    try {
+      const [status, members] = await Promise.all([client.status(3_000), client.members(3_000)]);
+      return { api: { status, members }, client };
+    } catch (error) {
+      await client.close();
+      if (error instanceof UnreachableError) throw error;
+    }
+  }
+  try {
+    return { peers: await askPeerView(connection, peerAddress(settings), identity) };
+  } catch (error) {
+    if (error instanceof UnreachableError) throw error;
+    return {};
+  }
+}
+
+const WAKING_MS = 30_000;
+
+/** Waits until a member that was just started answers at its peer address. @throws PlayError when it stays silent. */
+export async function untilPeerAnswers(
+  connection: Connection,
+  settings: EtcdSettings,
+  identity: ClientIdentity,
+  signal: AbortSignal,
+): Promise<Member[]> {
+  const deadline = performance.now() + WAKING_MS;
+  for (;;) {
+    const { peers } = await askMember(connection, settings, identity, false);
+    if (peers) return peers;
+    if (signal.aborted || performance.now() > deadline) {
+      throw new PlayError(`etcd was started and has data, but does not answer on port ${settings.peerPort}`, {
+        next: 'See there: journalctl -u etcd.service. An empty host is not filled before this one has spoken.',
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}

@@ -1,0 +1,179 @@
+import { quote } from '../connection/quote.ts';
+import { archiveProbe } from '../resource/archive.ts';
+import { parseListeners, parseLocalAddresses } from './proc-net.ts';
+
+export interface ObserveRequest {
+  dataDir: string;
+  /** Undefined: inside the data directory, where etcd puts it by itself. */
+  walDir: string | undefined;
+  confFile: string;
+  caFile: string;
+  /** The versioned directory that the release is unpacked to. */
+  releaseDir: string;
+  /** The link that leads to the binary in use. */
+  binary: string;
+}
+
+/** What lies on a host, and what it is like. Everything in it was read; nothing was changed to learn it. */
+export interface HostFacts {
+  /** Is this root? */
+  uid: number;
+  /** What runs as process 1: `systemd` is wanted. */
+  init: string;
+  /** As `uname -m` says: x86_64, aarch64. */
+  machine: string;
+  os: string;
+  hostName: string;
+  /** The host's own identity: two inventory names with one id are one host. */
+  machineId: string;
+  /** Seconds since 1970 on the host's clock. */
+  clockSeconds: number;
+  /** The addresses that the host itself has. */
+  localAddresses: string[];
+  /** TCP ports that something listens on, and whether it is etcd's own service. */
+  listeners: { port: number; ours: boolean }[];
+  service: {
+    activeState: string;
+    subState: string;
+    result: string;
+    restarts: number;
+    /** The unit file in use, empty where there is none. */
+    fragment: string;
+  };
+  /** Text of the environment file, undefined where there is none. */
+  configuration: string | undefined;
+  /** Text of the CA certificate that the host trusts. */
+  ca: string | undefined;
+  data: DataState;
+  /** sha256 of the archive that the wanted release was unpacked from; empty where it is not installed. */
+  releaseSum: string;
+  /** Where the link to the binary leads; empty where there is none. */
+  binaryTarget: string;
+  /** The link to the binary leads into the wanted release. */
+  binaryInUse: boolean;
+  /** Free space where each path is, or will be. */
+  disks: { path: string; freeBytes: number; device: string }[];
+}
+
+export interface DataState {
+  /** `none`: absent or empty; `etcd`: it holds a `member` directory; `foreign`: it holds something else. */
+  kind: 'none' | 'etcd' | 'foreign';
+  /** Write-ahead log files: what makes a directory the memory of a member. */
+  walFiles: number;
+  /** Is there a database? */
+  database: boolean;
+  /** Some of what stands there, for a message. */
+  entries: string[];
+}
+
+/** One script, one round trip: prints `key value` lines, and blocks of text between marks. */
+export function observeScript(request: ObserveRequest): string {
+  const { dataDir, walDir, confFile, caFile, releaseDir, binary } = request;
+  const data = quote(dataDir);
+  const wal = quote(walDir ?? `${dataDir}/member/wal`);
+  const block = (name: string, command: string) => `echo '<${name}'; ${command}; printf '\n%s\n' '${name}>'`;
+  return [
+    'echo "clock $(date +%s.%N)"',
+    'echo "uid $(id -u)"',
+    'read -r init </proc/1/comm; echo "init $init"',
+    'echo "machine $(uname -m)"; echo "hostname $(uname -n)"',
+    '[ -r /etc/machine-id ] && read -r id </etc/machine-id && echo "machine-id $id"',
+    '( . /etc/os-release 2>/dev/null; echo "os ${PRETTY_NAME:-unknown}" )',
+    `u=$(systemctl show etcd.service -p ${UNIT_PROPERTIES.join(' -p ')} 2>/dev/null)`,
+    block('unit', 'echo "$u"'),
+    'pid=${u##*MainPID=}; pid=${pid%%[!0-9]*}',
+    block('sockets', '[ "${pid:-0}" -gt 0 ] && ls -l "/proc/$pid/fd" 2>/dev/null'),
+    block('tcp', 'cat /proc/net/tcp /proc/net/tcp6 2>/dev/null'),
+    block('fib', 'cat /proc/net/fib_trie 2>/dev/null'),
+    block('if6', 'cat /proc/net/if_inet6 2>/dev/null'),
+    `[ -f ${quote(confFile)} ] && { ${block('configuration', `cat -- ${quote(confFile)}`)}; }`,
+    `[ -f ${quote(caFile)} ] && { ${block('ca', `cat -- ${quote(caFile)}`)}; }`,
+    block('data', `ls -A -- ${data} 2>/dev/null`),
+    `w=0; for f in ${wal}/*.wal; do [ -e "$f" ] && w=$((w+1)); done; echo "wal $w"`,
+    `[ -e ${data}/member/snap/db ] && echo "database 1"`,
+    `echo "release $(${archiveProbe(releaseDir)})"`,
+    `echo "binary $(readlink -f -- ${quote(binary)} 2>/dev/null)"`,
+    `[ ${quote(binary)} -ef ${quote(`${releaseDir}/etcd`)} ] && echo 'in-use 1'`,
+    ...[...new Set([dataDir, walDir ?? dataDir, releaseDir])].map(diskProbe),
+    ':',
+  ].join('\n');
+}
+
+const UNIT_PROPERTIES = ['ActiveState', 'SubState', 'Result', 'NRestarts', 'FragmentPath', 'MainPID'];
+
+/** The free space where a path is, or will be: of its nearest parent that is there. */
+function diskProbe(path: string): string {
+  const p = quote(path);
+  return `p=${p}; while [ ! -d "$p" ]; do p=$(dirname -- "$p"); done; df -Pk -- "$p" | { read -r _; read -r d _ _ k _; echo "disk $k $d" ${p}; }`;
+}
+
+/** Reads what {@link observeScript} printed. */
+export function parseFacts(stdout: string, walDir: string | undefined): HostFacts {
+  const { values, blocks, disks } = split(stdout);
+  const own = new Set([...(blocks.get('sockets') ?? '').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
+  const unit = new Map((blocks.get('unit') ?? '').split('\n').map((line) => cut(line, '=')));
+  const entries = (blocks.get('data') ?? '').split('\n').filter((entry) => entry !== '' && !isHarmless(entry, walDir));
+  return {
+    uid: Number(values.get('uid') ?? -1),
+    init: values.get('init') ?? '',
+    machine: values.get('machine') ?? '',
+    os: values.get('os') ?? '',
+    hostName: values.get('hostname') ?? '',
+    machineId: values.get('machine-id') ?? '',
+    clockSeconds: Number(values.get('clock') ?? Number.NaN),
+    localAddresses: parseLocalAddresses(blocks.get('fib') ?? '', blocks.get('if6') ?? ''),
+    listeners: parseListeners(blocks.get('tcp') ?? '').map(({ port, inode }) => ({ port, ours: own.has(inode) })),
+    service: {
+      activeState: unit.get('ActiveState') ?? '',
+      subState: unit.get('SubState') ?? '',
+      result: unit.get('Result') ?? '',
+      restarts: Number(unit.get('NRestarts') ?? 0),
+      fragment: unit.get('FragmentPath') ?? '',
+    },
+    configuration: blocks.get('configuration'),
+    ca: blocks.get('ca'),
+    data: {
+      kind: entries.length === 0 ? 'none' : entries.includes('member') ? 'etcd' : 'foreign',
+      walFiles: Number(values.get('wal') ?? 0),
+      database: values.has('database'),
+      entries,
+    },
+    releaseSum: values.get('release') ?? '',
+    binaryTarget: values.get('binary') ?? '',
+    binaryInUse: values.has('in-use'),
+    disks,
+  };
+}
+
+/** A mount point's `lost+found`, and the folder of the log where that lies inside the data directory. */
+function isHarmless(entry: string, walDir: string | undefined): boolean {
+  return entry === 'lost+found' || (walDir !== undefined && entry === walDir.split('/').at(-1));
+}
+
+function split(stdout: string) {
+  const values = new Map<string, string>();
+  const blocks = new Map<string, string>();
+  const disks: HostFacts['disks'] = [];
+  let open: { name: string; lines: string[] } | undefined;
+  for (const line of stdout.split('\n')) {
+    if (open) {
+      if (line === `${open.name}>`) {
+        // The newline before the mark is ours: joined, the text is as it stands in the file.
+        blocks.set(open.name, open.lines.join('\n'));
+        open = undefined;
+      } else open.lines.push(line);
+    } else if (/^<\w+$/.test(line)) open = { name: line.slice(1), lines: [] };
+    else {
+      const [key, value] = cut(line, ' ');
+      const disk = key === 'disk' ? /^(\d+) (.*) (\/\S*)$/.exec(value) : null;
+      if (disk) disks.push({ freeBytes: Number(disk[1]) * 1024, device: disk[2]!, path: disk[3]! });
+      else if (key) values.set(key, value);
+    }
+  }
+  return { values, blocks, disks };
+}
+
+function cut(line: string, at: string): [string, string] {
+  const index = line.indexOf(at);
+  return index < 0 ? [line, ''] : [line.slice(0, index), line.slice(index + 1)];
+}

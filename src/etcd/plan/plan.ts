@@ -1,0 +1,42 @@
+import { ManyErrors, PlayError } from '../../errors.ts';
+
+/** One step of an operation, as the plan shows it before it is made. */
+export interface PlanStep {
+  /** The hosts it concerns; empty: the control machine. */
+  hosts: readonly string[];
+  does: string;
+  /** What it does to the cluster's quorum. */
+  quorum: string;
+  /** How it can be undone, or that it cannot. */
+  undo: string;
+}
+
+/** Why an operation is not made, and what to do instead. */
+export interface Refusal {
+  host?: string;
+  reason: string;
+  next: string;
+}
+
+/** The plan as it is printed: a row for each step. */
+export function planText(title: string, steps: readonly PlanStep[]): string {
+  const rows = steps.map((step, index) => [
+    `${index + 1}.`,
+    step.hosts.length > 0 ? step.hosts.join(' ') : 'control',
+    step.does,
+    `quorum: ${step.quorum}`,
+    `undo: ${step.undo}`,
+  ]);
+  const width = (column: number) => Math.min(40, Math.max(0, ...rows.map((row) => row[column]!.length)));
+  const lines = rows.map(
+    ([number, hosts, does, quorum, undo]) =>
+      `  ${number} ${hosts!.padEnd(width(1))}  ${does}\n     ${''.padEnd(width(1))}  ${quorum}; ${undo}`,
+  );
+  return [`PLAN ${title}`, ...lines].join('\n');
+}
+
+/** All refusals as one error, each with its host, its reason and what to do instead. */
+export function refusalError(refusals: readonly Refusal[]): ManyErrors {
+  const errors = refusals.map(({ host, reason, next }) => new PlayError(reason, { ...(host ? { host } : {}), next }));
+  return new ManyErrors('Refused, and nothing was changed:', errors);
+}

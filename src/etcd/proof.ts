@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { PlayError } from '../errors.ts';
+import { type Answer, disagreements } from './agreement.ts';
+import type { MemberClient } from './client.ts';
+import type { MemberAnswer } from './look.ts';
+import type { EndpointHealth } from './tables.ts';
+import type { EtcdSettings } from './variables.ts';
+
+const PAUSE_MS = 200;
+
+/**
+ * Asks all members until they are one cluster: one ID, one leader, one term, every member started.
+ * Updates `answers` with the last word of each. @throws PlayError saying what they still differ in.
+ */
+export async function untilMembersAgree(
+  answers: Map<string, MemberAnswer>,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const { found, missing } = judge(answers);
+    if (found.length === 0) return;
+    if (signal.aborted || performance.now() > deadline) {
+      throw new PlayError(`the members do not agree: ${found.join('; ')}`, {
+        next: 'Look at their logs (journalctl -u etcd.service) and at the network between them, then run again.',
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await Promise.all(missing.map((answer) => askAgain(answer)));
+  }
+}
+
+function judge(answers: Map<string, MemberAnswer>): { found: string[]; missing: MemberAnswer[] } {
+  const all = [...answers.values()];
+  const silent = [...answers].filter(([, { api }]) => !api).map(([host]) => `${host} does not answer`);
+  const spoken: Answer[] = [...answers].flatMap(([host, { api }]) => (api ? [{ host, ...api }] : []));
+  const found = silent.length > 0 ? silent : disagreements(spoken, answers.size);
+  return { found, missing: all };
+}
+
+async function askAgain(answer: MemberAnswer): Promise<void> {
+  if (!answer.client) return;
+  try {
+    const [status, members] = await Promise.all([answer.client.status(), answer.client.members()]);
+    answer.api = { status, members };
+  } catch {
+    answer.api = undefined;
+  }
+}
+
+/** A linearizable read through one member, and before it, where wanted, a write that is removed again. */
+export async function proveMember(
+  { advertiseClientUrls, host }: EtcdSettings,
+  client: MemberClient,
+  { write }: { write: boolean },
+): Promise<EndpointHealth> {
+  const endpoint = advertiseClientUrls[0]!;
+  const key = `etcd-play/proof/${randomBytes(8).toString('hex')}`;
+  try {
+    if (write) await client.write(key, host);
+    const started = performance.now();
+    const found = await client.read(key);
+    const tookMs = performance.now() - started;
+    if (write) await client.remove(key);
+    if (write && found !== host) throw new Error(`read ${found ?? 'nothing'} where ${host} was written`);
+    return { endpoint, healthy: true, tookMs, error: '' };
+  } catch (cause) {
+    const words = (cause as Error).message;
+    throw new PlayError(`${endpoint} does not ${write ? 'take a write and' : ''} answer a read: ${words}`, {
+      cause,
+      next: 'Look at its log there (journalctl -u etcd.service), then run again.',
+    });
+  }
+}

@@ -1,0 +1,64 @@
+import type { Connection } from '../connection/connection.ts';
+import { PlayError } from '../errors.ts';
+
+const SLICE_SECONDS = 5;
+/** systemd brings a member back five seconds after it ended; ending twice in a row is no accident. */
+const MOST_RESTARTS = 2;
+
+/** Asks systemd to start etcd and does not wait: a member is ready only when its cluster is, so all must start at once. */
+export async function startEtcd(connection: Connection): Promise<void> {
+  const script = 'systemctl reset-failed etcd.service 2>/dev/null; systemctl start --no-block etcd.service';
+  const { code, stderr } = await connection.run(script);
+  if (code !== 0) {
+    throw new PlayError(`etcd.service could not be started: ${stderr.trim()}`, {
+      next: 'See there: systemctl status etcd.service',
+    });
+  }
+}
+
+/**
+ * Waits until etcd says that it is ready: it has joined its cluster and there is a leader.
+ * @throws PlayError with the last lines of its log when it ends again and again, or is not ready in time.
+ */
+export async function waitUntilReady(connection: Connection, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const { stdout } = await connection.run(waitScript());
+    const [verdict, ...log] = stdout.trim().split('\n');
+    if (verdict === 'ready') return;
+    if (signal.aborted) throw new PlayError('stopped while waiting for etcd to be ready');
+    const words = log.map((line) => `\n    ${line}`).join('');
+    if (verdict === 'ended') {
+      throw new PlayError(`etcd ends soon after it was started; its last words:${words}`, {
+        next: 'Put right what it says, then run again. See there: journalctl -u etcd.service',
+      });
+    }
+    if (performance.now() > deadline) {
+      throw new PlayError(
+        `etcd runs, but was not ready within ${Math.round(timeoutMs / 1000)} s; its last words:${words}`,
+        {
+          next: 'It waits for its peers. Check that they reach each other on the peer port (firewalls), then run again.',
+        },
+      );
+    }
+  }
+}
+
+/** Looks again and again on the host itself, so that waiting costs no round trips. */
+function waitScript(): string {
+  return [
+    's=systemctl; n=0',
+    `while [ $n -lt ${SLICE_SECONDS * 20} ]; do`,
+    '  u=$($s show etcd.service -p ActiveState -p NRestarts -p SubState); r=${u#*NRestarts=}; r=${r%%[!0-9]*}',
+    '  case $u in',
+    '    *ActiveState=active*) echo ready; exit 0 ;;',
+    '    *ActiveState=failed*) break ;;',
+    '  esac',
+    `  [ "\${r:-0}" -ge ${MOST_RESTARTS} ] && break`,
+    '  n=$((n+1)); sleep 0.05',
+    'done',
+    `case $u in *ActiveState=failed*) echo ended ;; *) [ "\${r:-0}" -ge ${MOST_RESTARTS} ] && echo ended || echo waiting ;; esac`,
+    'journalctl -u etcd.service -n 8 --no-pager -o cat 2>/dev/null',
+    ':',
+  ].join('\n');
+}

@@ -1,0 +1,185 @@
+import { InputError } from '../../errors.ts';
+import { etcdSetting, isEndOfLife, knowsSetting, minorOf, spanText } from '../versions.ts';
+import { isLoopback } from './addresses.ts';
+import type { VariableDeclaration } from './declarations.ts';
+import { goDurationMs, hasControlCharacter } from './kinds.ts';
+import type { EtcdSettings, Places } from './settings.ts';
+import { ownedBy } from './unknown.ts';
+
+type Key = keyof Places;
+export type Complain = (message: string, key?: Key, next?: string) => void;
+
+/** What the values of one host must be to each other. */
+export function checkSettings(s: EtcdSettings, complain: Complain, warn: (message: string, key?: Key) => void): void {
+  checkTimes(s, complain, warn);
+  checkPorts(s, complain);
+  checkDirectories(s, complain, warn);
+  checkCompaction(s, complain);
+  checkExtra(s, complain, warn);
+  if (s.quotaBytes > 8 * 1024 ** 3)
+    warn('ETCD_QUOTA_BACKEND_BYTES is above 8 GiB, the most that etcd advises', 'quotaBytes');
+  if ((s.maxRequestBytes ?? 0) > 10 * 1024 ** 2) {
+    warn('ETCD_MAX_REQUEST_BYTES is above 10 MiB, the most that etcd advises', 'maxRequestBytes');
+  }
+  if (isEndOfLife(s.version)) warn(`etcd ${minorOf(s.version)} gets no fixes any more`, 'version');
+}
+
+/** E/server/embed/config.go, Validate: election ≥ 5 × heartbeat, ≤ 50 s. W/tuning.md: 10 × is advised. */
+function checkTimes(s: EtcdSettings, complain: Complain, warn: (message: string, key?: Key) => void): void {
+  const { heartbeatMs, electionTimeoutMs } = s;
+  if (electionTimeoutMs < 5 * heartbeatMs) {
+    complain(
+      `ETCD_ELECTION_TIMEOUT (${electionTimeoutMs} ms) must be at least 5 times ETCD_HEARTBEAT_INTERVAL (${heartbeatMs} ms)`,
+      'electionTimeoutMs',
+      `Set ETCD_ELECTION_TIMEOUT to ${Math.min(10 * heartbeatMs, 50_000)}.`,
+    );
+  } else if (electionTimeoutMs < 10 * heartbeatMs) {
+    warn(
+      `ETCD_ELECTION_TIMEOUT (${electionTimeoutMs} ms) is less than 10 times ETCD_HEARTBEAT_INTERVAL (${heartbeatMs} ms): elections for small delays`,
+      'electionTimeoutMs',
+    );
+  }
+}
+
+function checkPorts(s: EtcdSettings, complain: Complain): void {
+  if (s.peerPort === s.clientPort) {
+    complain(
+      `ETCD_PEER_PORT and ETCD_CLIENT_PORT are both ${s.peerPort}`,
+      'clientPort',
+      'Give each a port of its own.',
+    );
+  }
+  for (const url of s.metricsUrls ?? []) {
+    const port = Number(new URL(url).port || (url.startsWith('https') ? 443 : 80));
+    if (port !== s.peerPort && port !== s.clientPort) continue;
+    complain(`ETCD_LISTEN_METRICS_URLS takes port ${port}, which peers or clients have`, 'metricsUrls');
+  }
+}
+
+/** Directories that hold other things too: etcd's would be made private to etcd's user. */
+const systemDirs = new Set(
+  `/bin /boot /dev /etc /etc/etcd /etc/ssl /home /lib /lib64 /media /mnt /opt /opt/etcd /proc /root /run /sbin /srv /sys /tmp
+   /usr /usr/bin /usr/lib /usr/local /usr/local/bin /var /var/cache /var/lib /var/log /var/tmp`.split(/\s+/),
+);
+
+function checkDirectories(s: EtcdSettings, complain: Complain, warn: (message: string, key?: Key) => void): void {
+  const askedWal = s.ownedDirs[1] ?? s.walDir;
+  for (const [key, label, path] of [
+    ['dataDir', 'ETCD_DATA_DIR', s.dataDir],
+    ['walDir', 'ETCD_WAL_DIR', askedWal],
+    ['certDir', 'ETCD_CERT_DIR', s.certDir],
+  ] as const) {
+    if (path === undefined) continue;
+    const shared = key === 'certDir' && /^\/etc\/(etcd|ssl)$/.test(path);
+    if ((systemDirs.has(path) && !shared) || /^\/(proc|sys|dev)\//.test(path)) {
+      complain(`${label} must not be ${path}, a directory of the system`, key, 'Choose a directory of its own in it.');
+    } else if (/^\/(tmp|run|var\/run)\//.test(path)) {
+      warn(`${label} ${path} does not outlive a restart of the host on most systems`, key);
+    }
+  }
+  if (within(s.certDir, s.dataDir)) {
+    complain('ETCD_CERT_DIR must not be in ETCD_DATA_DIR, which is moved as a whole', 'certDir');
+  }
+  if (askedWal === undefined) return;
+  if (within(s.dataDir, askedWal)) {
+    complain('ETCD_WAL_DIR must not be ETCD_DATA_DIR or a directory above it', 'walDir', `Use ${s.dataDir}/wal.`);
+  } else if (within(askedWal, `${s.dataDir}/member`)) {
+    complain(`ETCD_WAL_DIR must not be in ${s.dataDir}/member, which is etcd's own`, 'walDir', `Use ${s.dataDir}/wal.`);
+  } else if (within(s.certDir, askedWal) || within(askedWal, s.certDir)) {
+    complain('ETCD_WAL_DIR and ETCD_CERT_DIR must not lie in each other', 'walDir');
+  }
+}
+
+function within(path: string, dir: string): boolean {
+  return path === dir || path.startsWith(`${dir}/`);
+}
+
+function checkCompaction(s: EtcdSettings, complain: Complain): void {
+  const kept = s.autoCompactionRetention;
+  if (s.autoCompactionMode === 'revision' && !/^\d+$/.test(kept)) {
+    const message = `ETCD_AUTO_COMPACTION_RETENTION must be a number of revisions, since ETCD_AUTO_COMPACTION_MODE is revision, not ${kept}`;
+    complain(message, 'autoCompactionRetention');
+  }
+  const hours = /^\d+$/.test(kept) ? Number(kept) : (goDurationMs(kept) ?? 0) / 3_600_000;
+  if (s.autoCompactionMode === 'periodic' && hours > 87_600) {
+    const message = `ETCD_AUTO_COMPACTION_RETENTION is ${kept} hours, more than ten years, since ETCD_AUTO_COMPACTION_MODE is periodic`;
+    complain(
+      message,
+      'autoCompactionRetention',
+      'For a number of revisions set ETCD_AUTO_COMPACTION_MODE to revision.',
+    );
+  }
+}
+
+const goRuntime = ['GOGC', 'GOMAXPROCS', 'GOMEMLIMIT', 'GODEBUG'];
+
+function checkExtra(s: EtcdSettings, complain: Complain, warn: (message: string, key?: Key) => void): void {
+  for (const [name, value] of Object.entries(s.extra)) {
+    if (hasControlCharacter(value)) complain(`ETCD_EXTRA: ${name} must be in one line`, 'extra');
+    if (goRuntime.includes(name)) continue;
+    const owned = ownedBy(name);
+    if (owned) complain(`ETCD_EXTRA: ${owned.message}`, 'extra', owned.next);
+    else if (!knowsSetting(s.version, name)) {
+      const span = etcdSetting(name);
+      const who = span ? `; these versions do: ${spanText(span)}` : '';
+      complain(`ETCD_EXTRA: etcd ${s.version} does not know ${name}${who}`, 'extra', 'Correct the name, or delete it.');
+    } else if (name === 'ETCD_UNSAFE_NO_FSYNC' && value !== 'false') {
+      warn('ETCD_UNSAFE_NO_FSYNC: data may be lost when a host loses power', 'extra');
+    }
+  }
+}
+
+/** What the settings of all hosts must be to each other. */
+export function checkCluster(
+  hosts: readonly { settings: EtcdSettings; places: Places }[],
+  declarations: readonly [Key, VariableDeclaration][],
+): InputError[] {
+  const errors: InputError[] = [];
+  const [first, ...others] = hosts;
+  if (!first) return errors;
+  for (const [key, { name, scope }] of declarations) {
+    if (scope !== 'cluster' || !(key in first.settings || others.some((h) => key in h.settings))) continue;
+    const of = (h: typeof first) => JSON.stringify(h.settings[key as keyof EtcdSettings]);
+    const odd = others.find((h) => of(h) !== of(first));
+    if (!odd) continue;
+    const at = odd.places[key] ?? first.places[key];
+    const said = (h: typeof first) => `${of(h) ?? 'nothing'} on ${h.settings.host}`;
+    errors.push(
+      new InputError(`${name} must be the same on all hosts of the cluster, but is ${said(first)} and ${said(odd)}`, {
+        ...(at ? { file: at.origin.file, line: at.origin.line } : {}),
+        next: 'Set it in the [group:vars] of the cluster.',
+      }),
+    );
+  }
+  unique(hosts, errors, 'name', (s) => s.name, 'member name', 'Delete ETCD_NAME, or give each host its own.');
+  const next = 'Give each host an address of its own (ansible_host, ETCD_ADVERTISE_ADDRESS).';
+  unique(hosts, errors, 'advertisePeerAddress', (s) => s.advertisePeerUrl, 'peer address', next);
+  unique(hosts, errors, 'advertiseClientAddress', (s) => s.advertiseClientUrls[0]!, 'client address', next);
+  for (const { settings } of others.length > 0 ? hosts : []) {
+    const { hostname } = new URL(settings.advertisePeerUrl);
+    if (!isLoopback(hostname.replace(/^\[|\]$/g, ''))) continue;
+    const message = `the other members cannot reach it at ${settings.advertisePeerUrl}`;
+    errors.push(new InputError(message, { host: settings.host, next: 'Set ETCD_ADVERTISE_ADDRESS for this host.' }));
+  }
+  return errors;
+}
+
+function unique(
+  hosts: readonly { settings: EtcdSettings; places: Places }[],
+  errors: InputError[],
+  key: Key,
+  of: (settings: EtcdSettings) => string,
+  what: string,
+  next: string,
+): void {
+  const seen = new Map<string, string>();
+  for (const { settings, places } of hosts) {
+    const value = of(settings);
+    const other = seen.get(value);
+    const at = places[key];
+    if (other !== undefined) {
+      const place = at ? { file: at.origin.file, line: at.origin.line } : { host: settings.host };
+      errors.push(new InputError(`${settings.host} and ${other} have the same ${what}: ${value}`, { ...place, next }));
+    } else seen.set(value, settings.host);
+  }
+}

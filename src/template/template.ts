@@ -1,0 +1,72 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type Handlebars from 'handlebars';
+import { InputError } from '../errors.ts';
+
+interface Compiled {
+  text: string;
+  render: (context: object) => string;
+}
+
+const compiled = new Map<string, Compiled>();
+let engine: typeof Handlebars | undefined;
+
+/**
+ * The text of a Handlebars template, taken from the first of the directories that has it. A name in it that the
+ * context lacks is an error, not an empty place, and nothing is escaped.
+ * @throws InputError if no directory has it, it cannot be parsed, or it names what is not there.
+ */
+export function renderTemplate(name: string, context: object, searchDirs: readonly string[]): string {
+  const path = searchDirs.map((dir) => join(dir, name)).find((candidate) => existsSync(candidate));
+  if (path === undefined) {
+    throw new InputError(`there is no template ${name} in ${searchDirs.join(', ') || 'any directory'}`);
+  }
+  const text = readFileSync(path, 'utf8');
+  let template = compiled.get(path);
+  if (template?.text !== text) {
+    template = { text, render: compile(text, path) };
+    compiled.set(path, template);
+  }
+  try {
+    return template.render(context);
+  } catch (error) {
+    throw templateError(error, path);
+  }
+}
+
+/** The package's own `templates/`: beside the nearest package.json above this file, compiled or not. */
+export function packageTemplates(): string {
+  let dir = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(dir, 'package.json')) && dirname(dir) !== dir) dir = dirname(dir);
+  return join(dir, 'templates');
+}
+
+function compile(text: string, path: string): (context: object) => string {
+  // The one-file build loads in half the time of the package's main file, and only when something is rendered.
+  engine ??= createRequire(import.meta.url)('handlebars/dist/handlebars.min.js') as typeof Handlebars;
+  try {
+    const render = engine.compile(text, { strict: true, noEscape: true, preventIndent: true });
+    return (context) => render(context, { allowProtoPropertiesByDefault: false });
+  } catch (error) {
+    throw templateError(error, path);
+  }
+}
+
+/** Handlebars' errors in the words of this package: the file, the line, and the name that is missing. */
+function templateError(error: unknown, file: string): InputError {
+  if (error instanceof InputError) return error;
+  const said = error instanceof Error ? error.message : String(error);
+  const [, missing, at] = /^"([^"]+)" not defined in .* - (\d+):\d+$/s.exec(said) ?? [];
+  if (missing !== undefined) {
+    return new InputError(`the template names ${missing}, which is not set`, {
+      file,
+      line: Number(at),
+      next: 'Correct the name in the template, or give the variable a value.',
+      cause: error,
+    });
+  }
+  const [, line] = /(?:on line |- )(\d+)/.exec(said) ?? [];
+  return new InputError(`the template cannot be rendered: ${said}`, { file, line: Number(line ?? 0), cause: error });
+}
