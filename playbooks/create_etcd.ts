@@ -69,7 +69,7 @@ export default playbook({
     const seen = new Map<string, SeenHost>();
     const clocks = new Map<string, ClockReading>();
     const answers = new Map<string, MemberAnswer>();
-    const health: EndpointHealth[] = [];
+    const health = new Map<string, EndpointHealth>();
     const releases = new Map<string, Release>();
     let identity: ClientIdentity | undefined = clientIdentity(certLocalDir, ca);
     let pki: Awaited<ReturnType<typeof ensurePki>> | undefined;
@@ -129,7 +129,8 @@ export default playbook({
     const decide = once(
       'Plan is made',
       () => {
-        const decided = planCreate({ hosts: [...seen.values()], limited: run.hosts, ca, certLocalDir });
+        const hosts = run.allHosts.map((host) => seen.get(host)!);
+        const decided = planCreate({ hosts, limited: run.hosts, ca, certLocalDir });
         if (decided.kind === 'refused') throw refusalError(decided.refusals);
         plan = decided;
         const title = `${plan.formed ? 'complete the cluster of' : 'form a cluster of'} ${all.length}, etcd ${version}`;
@@ -217,7 +218,8 @@ export default playbook({
           }),
           once('Members agree', () => untilMembersAgree(answers, AGREEING_MS, run.signal)),
           step('Reads and writes pass', async ({ host }) => {
-            health.push(await proveMember(own(host), answers.get(host)!.client!, { write: plan.kind !== 'nothing' }));
+            const write = plan.kind !== 'nothing';
+            health.set(host, await proveMember(own(host), answers.get(host)!.client!, { write }));
           }),
         ],
       }),
@@ -236,7 +238,8 @@ export default playbook({
         when: () => !run.check,
         tasks: [
           once('Cluster is shown', async () => {
-            run.say(clusterReport(all, answers, health));
+            const inOrder = run.allHosts.flatMap((host) => health.get(host) ?? []);
+            run.say(clusterReport(all, answers, inOrder));
             await Promise.all([...answers.values()].map(({ client }) => client?.close()));
           }),
         ],

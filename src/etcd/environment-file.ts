@@ -11,36 +11,24 @@ export function quoteEnvironmentValue(value: string): string {
   return `"${value.replace(/["\\$`]/g, '\\$&')}"`;
 }
 
-/** The settings of an environment file as systemd reads it (src/basic/env-file.c); of a name set twice the last counts. */
+/**
+ * The settings of an environment file as systemd reads it (src/basic/env-file.c); of a name set twice the last counts.
+ * (A backslash at the end of a comment is nothing, as from systemd 254 on; older ones take the next line with it.)
+ */
 export function parseEnvironmentFile(text: string): Map<string, string> {
   const found = new Map<string, string>();
   let at = 0;
   while (at < text.length) {
-    const start = text.slice(at).search(/[^\s]/);
-    if (start < 0) break;
-    at += start;
-    if (text[at] === '#' || text[at] === ';') {
-      at = commentEnd(text, at);
-      continue;
+    const line = /^[^\n\r]*/.exec(text.slice(at))![0];
+    const [assignment, name] = /^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=/.exec(line) ?? [];
+    if (assignment === undefined) at += line.length + 1;
+    else {
+      const { value, end } = readValue(text, at + assignment.length);
+      found.set(name!, value);
+      at = end + 1;
     }
-    const line = /[^\n\r]*/.exec(text.slice(at))![0];
-    const equals = line.indexOf('=');
-    if (equals < 0) {
-      at += line.length;
-      continue;
-    }
-    const { value, end } = readValue(text, at + equals + 1);
-    found.set(line.slice(0, equals).trim(), value);
-    at = end;
   }
   return found;
-}
-
-/** A comment goes on after a line that ends in a backslash. */
-function commentEnd(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && text[at] !== '\n' && text[at] !== '\r') at += text[at] === '\\' ? 2 : 1;
-  return at;
 }
 
 /** A value from just behind its `=`, bare or in quotes; what follows closed quotes on the line belongs to it too. */

@@ -9,7 +9,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 export function memberTable(members: readonly Member[], leaderId: string | undefined): string {
-  const head = ['ID', 'STATUS', 'NAME', 'PEER ADDRS', 'CLIENT ADDRS', 'IS LEADER', 'IS LEARNER'];
+  const learners = members.some((member) => member.isLearner);
+  const head = ['ID', 'STATUS', 'NAME', 'PEER ADDRS', 'CLIENT ADDRS', 'IS LEADER', ...(learners ? ['IS LEARNER'] : [])];
   const rows = [...members]
     .sort((a, b) => a.name.localeCompare(b.name))
     .map((member) => [
@@ -19,7 +20,7 @@ export function memberTable(members: readonly Member[], leaderId: string | undef
       member.peerUrls.join(','),
       member.clientUrls.join(','),
       String(member.id === leaderId),
-      String(member.isLearner),
+      ...(learners ? [String(member.isLearner)] : []),
     ]);
   return table(head, rows);
 }

@@ -42,6 +42,8 @@ export async function runPlaybook(request: RunRequest): Promise<RunReport> {
   return run.end(failure, performance.now() - started);
 }
 
+const NOTHING: HostTally = { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
+
 /** What a run gathers on its way. */
 class Run {
   readonly pool: ConnectionPool;
@@ -67,6 +69,7 @@ class Run {
     );
     // The plays are made before anything is said or touched: bad input ends the run here.
     const plays = await playbook.plays(context);
+    for (const host of context.allHosts) this.#tallies.set(host, { ...NOTHING });
     listener({ type: 'run-start', playbook: playbook.name, hosts: context.hosts, check, diff });
     for (const play of plays) {
       if (signal.aborted) break;
@@ -82,7 +85,8 @@ class Run {
     const tasks = typeof play.tasks === 'function' ? await play.tasks() : play.tasks;
     if (tasks.length === 0) return true;
     const control = tasks.some((task) => task.kind === 'once');
-    listener({ type: 'play-start', play: play.name, hosts, control });
+    const shown = tasks.some((task) => task.kind !== 'once') ? hosts : [];
+    listener({ type: 'play-start', play: play.name, hosts: shown, control });
     const errors = await new PlayRunner(context, (event) => this.#note(event)).run(tasks, hosts, play.gather ?? false);
     this.#errors.push(...errors);
     listener({ type: 'play-end', play: play.name });
@@ -91,7 +95,7 @@ class Run {
 
   #note(event: RunEvent): void {
     if (event.type === 'task-end') {
-      const tally = this.#tallies.get(event.host) ?? { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
+      const tally = this.#tallies.get(event.host) ?? { ...NOTHING };
       tally[event.status === 'would change' ? 'changed' : event.status]++;
       this.#tallies.set(event.host, tally);
     }

@@ -36,7 +36,7 @@ export function formatDuration(ms: number): string {
 
 /** The end of a run as Ansible users know it: one line for each host, then the errors, then the time. */
 export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Paint): string {
-  const names = [...event.tallies.keys()];
+  const names = [...event.tallies].filter(([, tally]) => Object.values(tally).some((n) => n > 0)).map(([name]) => name);
   const width = Math.max(8, ...names.map((name) => name.length));
   const lines = names.map((name) => tallyLine(name.padEnd(width), event.tallies.get(name)!, paint));
   const head = lines.length > 0 ? [paint('bold', 'RECAP'), ...lines] : [];

@@ -34,7 +34,7 @@ describe('a run that is killed', () => {
     const dir = temporaryDir();
     await ensurePki(request(dir, { wishes }));
     const ca = readFileSync(join(dir, 'ca.pem'), 'utf8') + readFileSync(join(dir, 'ca-key.pem'), 'utf8');
-    for (let kill = 0; kill < 20; kill++) {
+    for (let kill = 0; kill < 12; kill++) {
       const child = startIssuer(dir, 10_000, HOSTS);
       await once(child.stdout!, 'data');
       await sleep(Math.random() * 100);
@@ -48,7 +48,7 @@ describe('a run that is killed', () => {
   });
 
   it('while it makes the CA leaves one that the next run completes or makes', { timeout: 120_000 }, async () => {
-    for (let kill = 0; kill < 20; kill++) {
+    for (let kill = 0; kill < 12; kill++) {
       const dir = temporaryDir();
       const child = startIssuer(dir, 1, HOSTS);
       await once(child.stdout!, 'data');

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { InputError } from '../../errors.ts';
+
+export async function readIfThere(path: string): Promise<string | undefined> {
+  if (!existsSync(path)) return undefined;
+  return inCache(path, () => readFile(path, 'utf8'));
+}
+
+/** A name beside the file that no other process takes. */
+export function partName(path: string): string {
+  return `${path}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
+}
+
+/** Makes the directory, and removes what a killed download left there a day ago or earlier. */
+export async function removeStale(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  for (const name of await readdir(dir)) {
+    if (!/\.\d+-[0-9a-f]{8}\.part$/.test(name)) continue;
+    const path = join(dir, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
+    if (Date.now() - mtimeMs > 86_400_000) await rm(path, { force: true });
+  }
+}
+
+export async function syncDirectory(dir: string): Promise<void> {
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Runs what touches the cache; a refusal of the file system is an error with the path and a way out. */
+export async function inCache<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why: Record<string, string> = {
+      EACCES: 'permission denied',
+      EPERM: 'permission denied',
+      EROFS: 'the file system is read-only',
+      ENOSPC: 'the disk is full',
+      EDQUOT: 'the quota of the disk is used up',
+      ENOTDIR: 'a part of the path is not a directory',
+      EEXIST: 'a part of the path is not a directory',
+      EISDIR: 'it is a directory',
+    };
+    const said = why[code ?? ''];
+    if (said === undefined) throw error;
+    throw new InputError(`the cache of releases cannot be used: ${path}: ${said}`, {
+      next: 'Make room or put it right, or set ETCD_RELEASE_DIR to another directory.',
+      cause: error,
+    });
+  }
+}
+
+/** Writes a small file whole or not at all. */
+export async function keep(path: string, text: string): Promise<void> {
+  const part = partName(path);
+  await inCache(path, async () => {
+    await mkdir(dirname(path), { recursive: true });
+    try {
+      const handle = await open(part, 'wx', 0o644);
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(part, path);
+    } finally {
+      await rm(part, { force: true });
+    }
+  });
+}
