@@ -37,6 +37,7 @@ import {
   type SeenHost,
   sameMachines,
   serverId,
+  sizeWarning,
   startEtcd,
   unitResources,
   untilMembersAgree,
@@ -62,6 +63,8 @@ export default playbook({
     );
     const all = [...settings.values()];
     const own = (host: string) => settings.get(host)!;
+    const evenNumber = sizeWarning(all.length);
+    if (evenNumber) run.say(evenNumber, 'warning');
     const { certLocalDir, releaseDir, releaseUrl, version } = all[0]!;
     const ca = await localCa(certLocalDir);
 
@@ -74,6 +77,8 @@ export default playbook({
     let identity: ClientIdentity | undefined = clientIdentity(certLocalDir, ca);
     let pki: Awaited<ReturnType<typeof ensurePki>> | undefined;
     let plan: Exclude<CreatePlan, { kind: 'refused' }>;
+
+    run.onEnd(async () => void (await Promise.all([...answers.values()].map(({ client }) => client?.close()))));
 
     const archOf = (host: string) => ARCHITECTURES[seen.get(host)!.facts.machine]!;
     const initialCluster = all.map(({ name, advertisePeerUrl }) => ({ name, peerUrl: advertisePeerUrl }));
@@ -126,11 +131,19 @@ export default playbook({
       ),
     ];
 
+    const judge = () => {
+      const hosts = run.allHosts.map((host) => seen.get(host)!);
+      return planCreate({ hosts, limited: run.hosts, ca, certLocalDir });
+    };
+    const drifted = () => {
+      const judged = judge();
+      return judged.kind === 'refused' ? judged.drifted : [];
+    };
+
     const decide = once(
       'Plan is made',
       () => {
-        const hosts = run.allHosts.map((host) => seen.get(host)!);
-        const decided = planCreate({ hosts, limited: run.hosts, ca, certLocalDir });
+        const decided = judge();
         if (decided.kind === 'refused') throw refusalError(decided.refusals);
         plan = decided;
         const title = `${plan.formed ? 'complete the cluster of' : 'form a cluster of'} ${all.length}, etcd ${version}`;
@@ -143,6 +156,16 @@ export default playbook({
 
     return [
       play('Look', { hosts: run.allHosts, gather: true, tasks: look }),
+      // What a refusal names, check mode shows.
+      play('Compare', {
+        when: () => run.check && drifted().length > 0,
+        hosts: drifted,
+        tasks: [
+          task('etcd.conf is as wanted', ({ host }) =>
+            configurationResource(own(host), configuration(host, 'existing', archOf(host))),
+          ),
+        ],
+      }),
       play('Plan', { tasks: [decide] }),
 
       play('Wake', {
@@ -237,10 +260,9 @@ export default playbook({
       play('Report', {
         when: () => !run.check,
         tasks: [
-          once('Cluster is shown', async () => {
+          once('Cluster is shown', () => {
             const inOrder = run.allHosts.flatMap((host) => health.get(host) ?? []);
             run.say(clusterReport(all, answers, inOrder));
-            await Promise.all([...answers.values()].map(({ client }) => client?.close()));
           }),
         ],
       }),

@@ -42,13 +42,20 @@ async function main(argv: string[]): Promise<number> {
     .exitProcess(false)
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .fail((message, error) => {
-      throw error ?? new UsageError(message);
+      throw error && error.name !== 'YError' ? error : new UsageError(usageText(message ?? error.message));
     });
   await parser.parseAsync();
   return exitCode;
 }
 
 class UsageError extends Error {}
+
+/** yargs' own words where they would not help. */
+function usageText(message: string): string {
+  const needy = /^Not enough arguments following: (\S+)/.exec(message)?.[1];
+  if (needy) return `${needy.length > 1 ? '--' : '-'}${needy} needs a value`;
+  return /^Not enough non-option arguments/.test(message) ? 'no playbook was named (play list shows them)' : message;
+}
 
 function playOptions(command: Argv): Argv {
   return command
@@ -85,18 +92,23 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-main(hideBin(process.argv)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    if (error instanceof UsageError) {
-      process.stderr.write(`ERROR ${error.message}\n  → See: play --help\n`);
-      process.exitCode = ExitCode.input;
-      return;
-    }
-    const shown = asPlayError(error);
-    process.stderr.write(`ERROR ${describeError(shown)}\n`);
-    process.exitCode = shown.exitCode;
-  },
-);
+/** A handle that something forgot must not keep a finished run from ending. */
+const LINGER_MS = 3_000;
+
+main(hideBin(process.argv))
+  .finally(() => setTimeout(() => process.exit(), LINGER_MS).unref())
+  .then(
+    (code) => {
+      process.exitCode = code;
+    },
+    (error: unknown) => {
+      if (error instanceof UsageError) {
+        process.stderr.write(`ERROR ${error.message}\n  → See: play --help\n`);
+        process.exitCode = ExitCode.input;
+        return;
+      }
+      const shown = asPlayError(error);
+      process.stderr.write(`ERROR ${describeError(shown)}\n`);
+      process.exitCode = shown.exitCode;
+    },
+  );

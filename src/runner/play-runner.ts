@@ -26,7 +26,7 @@ export class PlayRunner {
     this.#emit = emit;
   }
 
-  /** Gives the errors, one for each host that failed. */
+  /** Gives the errors, one for each host that failed, in the order of the hosts; those of the control machine last. */
   async run(tasks: readonly Task[], hosts: readonly string[], gather: boolean): Promise<PlayError[]> {
     this.#gather = gather;
     for (const stretch of stretches(segments(tasks))) {
@@ -34,7 +34,8 @@ export class PlayRunner {
       if (stretch.kind === 'once') await this.#once(stretch.task);
       else await Promise.all(hosts.map((host) => this.#host(host, stretch.segments)));
     }
-    return this.#errors;
+    const rank = ({ host }: PlayError) => (host && hosts.includes(host) ? hosts.indexOf(host) : hosts.length);
+    return this.#errors.sort((a, b) => rank(a) - rank(b));
   }
 
   #mustStop(): boolean {
@@ -170,7 +171,16 @@ export class PlayRunner {
     this.#errors.push(error);
     const status = error instanceof UnreachableError ? 'unreachable' : 'failed';
     const durationMs = performance.now() - started;
-    this.#emit({ type: 'task-end', host, task, status, summary: error.message, diffs: [], durationMs, error });
+    this.#emit({
+      type: 'task-end',
+      host,
+      task,
+      status,
+      summary: error.message.replace(/:$/, ''),
+      diffs: [],
+      durationMs,
+      error,
+    });
   }
 }
 

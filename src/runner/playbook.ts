@@ -20,6 +20,8 @@ export interface RunContext {
   varsOf(host: string): ReadonlyMap<string, Variable>;
   /** Opens the host's one connection, or gives the open one. */
   connect(host: string): Promise<Connection>;
+  /** Has something closed when the run ends, however it ends. */
+  onEnd(close: () => Promise<void> | void): void;
   /** Shows a text of its own: a plan, a table, a warning. */
   say(text: string, level?: 'info' | 'warning'): void;
 }

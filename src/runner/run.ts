@@ -1,5 +1,5 @@
 import { connectionSettings } from '../connection/settings.ts';
-import { asPlayError, ExitCode, PlayError } from '../errors.ts';
+import { asPlayError, ExitCode, InputError, PlayError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
 import type { Secret } from '../secret.ts';
@@ -37,16 +37,28 @@ export async function runPlaybook(request: RunRequest): Promise<RunReport> {
   } catch (error) {
     failure = error;
   } finally {
-    run.pool.close();
+    await run.close();
   }
   return run.end(failure, performance.now() - started);
 }
 
 const NOTHING: HostTally = { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
 
+/** @throws InputError saying what the playbook is for, where the inventory has no such hosts. */
+function hostsFor({ name, hosts }: Playbook, inventory: Inventory): string[] {
+  try {
+    return selectHosts(inventory, hosts);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    const next = `Put its hosts under [${hosts}]. ${cause.next ?? ''}`.trim();
+    throw new InputError(`${name} is for the hosts of '${hosts}', and the inventory names none`, { next, cause });
+  }
+}
+
 /** What a run gathers on its way. */
 class Run {
-  readonly pool: ConnectionPool;
+  readonly #pool: ConnectionPool;
+  readonly #closers: (() => Promise<void> | void)[] = [];
   readonly #request: RunRequest;
   readonly #tallies = new Map<string, HostTally>();
   readonly #errors: PlayError[] = [];
@@ -56,17 +68,14 @@ class Run {
     this.#request = request;
     const become = request.playbook.become ?? true;
     const { inventory, becomePassword } = request;
-    this.pool = new ConnectionPool((host) =>
+    this.#pool = new ConnectionPool((host) =>
       connectionSettings(host, inventory.varsOf(host), { become, ...(becomePassword ? { becomePassword } : {}) }),
     );
   }
 
   async plays(): Promise<void> {
     const { playbook, inventory, limit, check, diff, signal, listener } = this.#request;
-    const context = this.#context(
-      selectHosts(inventory, playbook.hosts),
-      selectHosts(inventory, playbook.hosts, limit),
-    );
+    const context = this.#context(hostsFor(playbook, inventory), selectHosts(inventory, playbook.hosts, limit));
     // The plays are made before anything is said or touched: bad input ends the run here.
     const plays = await playbook.plays(context);
     for (const host of context.allHosts) this.#tallies.set(host, { ...NOTHING });
@@ -113,9 +122,16 @@ class Run {
       inventoryDir,
       signal,
       varsOf: (host) => inventory.varsOf(host),
-      connect: (host) => this.pool.get(host),
+      connect: (host) => this.#pool.get(host),
+      onEnd: (close) => void this.#closers.push(close),
       say: (text, level = 'info') => listener({ type: 'message', level, text }),
     };
+  }
+
+  /** What playbooks opened first, since it goes through the connections. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#closers.map(async (close) => close()));
+    this.#pool.close();
   }
 
   end(failure: unknown, durationMs: number): RunReport {
