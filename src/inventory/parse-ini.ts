@@ -35,7 +35,7 @@ interface Place {
   warnings: Warning[];
 }
 
-const SECTION = new RegExp(`^\\[([^:\\]${SPACE}]+)(?::([\\p{L}\\p{N}_]+))?\\][${SPACE}]*(?:#.*)?$`, 'u');
+const SECTION = new RegExp(`^\\[([^:\\]${SPACE}]+)(?::([^:\\]${SPACE}]+))?\\][${SPACE}]*(?:#.*)?$`);
 const GROUP_NAME = new RegExp(`^([^:\\]${SPACE}]+)[${SPACE}]*(?:#.*)?$`);
 
 /**

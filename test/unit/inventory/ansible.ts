@@ -31,7 +31,12 @@ export function orAbsent(name: string, tool: string | undefined, what: string): 
 /** What `ansible-inventory --list` makes of the sources, and which of them it could not parse. */
 export function askAnsible(sources: string[]): { listing: unknown; refused: string[] } {
   const args = [...sources.flatMap((source) => ['-i', source]), '--list'];
-  const { stdout, stderr, status } = spawnSync(ansibleInventory!, args, { encoding: 'utf8', env, maxBuffer: 1 << 28 });
+  const { stdout, stderr, status } = spawnSync(ansibleInventory!, args, {
+    encoding: 'utf8',
+    env,
+    timeout: 20_000,
+    maxBuffer: 1 << 28,
+  });
   if (status !== 0) throw new Error(stderr);
   // Warnings are wrapped at the width of a terminal.
   const flat = stderr.replace(/\s/g, '');
@@ -41,7 +46,7 @@ export function askAnsible(sources: string[]): { listing: unknown; refused: stri
 
 /** Runs a Python script that turns JSON on its input into JSON on its output. */
 export function askPython(interpreter: string, script: string, input: unknown): unknown {
-  const options = { encoding: 'utf8', env, input: JSON.stringify(input), maxBuffer: 1 << 28 } as const;
+  const options = { encoding: 'utf8', env, input: JSON.stringify(input), timeout: 20_000, maxBuffer: 1 << 28 } as const;
   return JSON.parse(execFileSync(interpreter, ['-W', 'ignore', '-c', script], options));
 }
 

@@ -28,8 +28,8 @@ export const TAKEN: readonly string[] = [
   't25a-:22 x=1\nt25_:22\nt25 \n  t25b\t x=1 \n',
   '[t26g]\nt26h a="1\\"" b=\'\\\' c="\\n" d=\\n e="a\\\\b"\n[t26g:vars]\na="\\n"\nf=\\n\ng=\'\\\\\'\n',
   '[t27up:children]\nt27down\nungrouped\n[t27down]\nt27h\n[t27up:vars]\nt27=1\n',
-  '[t28a:vars]\nv=1\n[t28b:children]\nt28a\n[t28a]\nt28h v={{ other }} w="{{ other }}"\n',
-  '[t29g]\nt29h a=99999999999999999999 b="[9007199254740993, True, b\'x\', (1, 2), {1: {2: 3}}]"\n',
+  '[t28a:vars]\nv=1\n[t28b:children]\nt28a\n[t28a]\nt28h w="{{ other }}"\n',
+  '[t29g]\nt29h a=99999999999999999999 b="[9007199254740993, True, (1, 2), {1: {2: 3}}]"\n',
 ];
 
 /** Inventories that Ansible does not read, each for one reason. */
