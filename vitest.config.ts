@@ -9,6 +9,8 @@ export default defineConfig({
     },
   },
   test: {
+    globalSetup: './test/setup.ts',
+    reporters: ['default', './test/summary.ts'],
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
       {
