@@ -27,6 +27,7 @@ export {
   sameMachines,
 } from './preflight.ts';
 export { proveMember, untilMembersAgree } from './proof.ts';
+export { sizeWarning } from './quorum.ts';
 export { obtainRelease, type Release } from './releases.ts';
 export { clusterReport, etcdctlLine } from './report.ts';
 export { startEtcd, waitUntilReady } from './start.ts';

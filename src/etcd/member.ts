@@ -90,5 +90,5 @@ export function configurationResource(settings: EtcdSettings, content: string): 
 
 export function unitResources(settings: EtcdSettings, templateDirs: readonly string[]): Resource[] {
   const content = renderUnit({ settings, templateDirs });
-  return [unit({ name: 'etcd.service', content }), enabled('etcd.service')];
+  return [unit({ name: 'etcd.service', content, keepForeign: 'Written by etcd-play' }), enabled('etcd.service')];
 }

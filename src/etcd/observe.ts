@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { quote } from '../connection/quote.ts';
 import { archiveProbe } from '../resource/archive.ts';
 import { parseListeners, parseLocalAddresses } from './proc-net.ts';
@@ -51,6 +52,8 @@ export interface HostFacts {
   binaryTarget: string;
   /** The link to the binary leads into the wanted release. */
   binaryInUse: boolean;
+  /** Files where the links to the binaries are to be, put there by someone else. */
+  strayBinaries: string[];
   /** Free space where each path is, or will be. */
   disks: { path: string; freeBytes: number; device: string }[];
 }
@@ -94,11 +97,13 @@ export function observeScript(request: ObserveRequest): string {
     `echo "release $(${archiveProbe(releaseDir)})"`,
     `echo "binary $(readlink -f -- ${quote(binary)} 2>/dev/null)"`,
     `[ ${quote(binary)} -ef ${quote(`${releaseDir}/etcd`)} ] && echo 'in-use 1'`,
+    `for f in ${TOOLS.map((tool) => quote(posix.join(posix.dirname(binary), tool))).join(' ')}; do [ -e "$f" ] && [ ! -h "$f" ] && echo "stray $f"; done`,
     ...[...new Set([dataDir, walDir ?? dataDir, releaseDir])].map(diskProbe),
     ':',
   ].join('\n');
 }
 
+const TOOLS = ['etcd', 'etcdctl', 'etcdutl'];
 const UNIT_PROPERTIES = ['ActiveState', 'SubState', 'Result', 'NRestarts', 'FragmentPath', 'MainPID'];
 
 /** The free space where a path is, or will be: of its nearest parent that is there. */
@@ -109,7 +114,7 @@ function diskProbe(path: string): string {
 
 /** Reads what {@link observeScript} printed. */
 export function parseFacts(stdout: string, walDir: string | undefined): HostFacts {
-  const { values, blocks, disks } = split(stdout);
+  const { values, blocks, disks, strayBinaries } = split(stdout);
   const own = new Set([...(blocks.get('sockets') ?? '').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
   const unit = new Map((blocks.get('unit') ?? '').split('\n').map((line) => cut(line, '=')));
   const entries = (blocks.get('data') ?? '').split('\n').filter((entry) => entry !== '' && !isHarmless(entry, walDir));
@@ -141,6 +146,7 @@ export function parseFacts(stdout: string, walDir: string | undefined): HostFact
     releaseSum: values.get('release') ?? '',
     binaryTarget: values.get('binary') ?? '',
     binaryInUse: values.has('in-use'),
+    strayBinaries,
     disks,
   };
 }
@@ -154,6 +160,7 @@ function split(stdout: string) {
   const values = new Map<string, string>();
   const blocks = new Map<string, string>();
   const disks: HostFacts['disks'] = [];
+  const strayBinaries: string[] = [];
   let open: { name: string; lines: string[] } | undefined;
   for (const line of stdout.split('\n')) {
     if (open) {
@@ -167,10 +174,11 @@ function split(stdout: string) {
       const [key, value] = cut(line, ' ');
       const disk = key === 'disk' ? /^(\d+) (.*) (\/\S*)$/.exec(value) : null;
       if (disk) disks.push({ freeBytes: Number(disk[1]) * 1024, device: disk[2]!, path: disk[3]! });
+      else if (key === 'stray') strayBinaries.push(value);
       else if (key) values.set(key, value);
     }
   }
-  return { values, blocks, disks };
+  return { values, blocks, disks, strayBinaries };
 }
 
 function cut(line: string, at: string): [string, string] {

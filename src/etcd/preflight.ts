@@ -51,6 +51,12 @@ export function hostComplaints(facts: HostFacts, settings: EtcdSettings): Compla
       'Make room there, or put the directory on another disk.',
     );
   }
+  for (const path of facts.strayBinaries) {
+    complain(
+      `${path} is a file that etcd-play did not put there`,
+      'Move it aside if it is not needed, then run again.',
+    );
+  }
   const { data } = facts;
   if (data.kind === 'foreign' && data.walFiles === 0) {
     const some = data.entries.slice(0, 3).join(', ');
@@ -153,6 +159,9 @@ function shown(addresses: readonly string[]): string {
 
 /** All complaints about a host as one error. */
 export function complaintsError(host: string | undefined, complaints: readonly Complaint[]): PlayError {
-  const errors = complaints.map(({ message, next }) => new PlayError(message, { ...(host ? { host } : {}), next }));
-  return errors.length === 1 ? errors[0]! : new ManyErrors(`${errors.length} things must be put right first:`, errors);
+  const errors = complaints.map(({ message, next }) => new PlayError(message, { next }));
+  const whole =
+    errors.length === 1 ? errors[0]! : new ManyErrors(`${errors.length} things must be put right first:`, errors);
+  whole.host = host;
+  return whole;
 }

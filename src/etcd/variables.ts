@@ -2,7 +2,7 @@
  * The variables of an etcd cluster: what an inventory may set, and the typed settings that come of it for each host.
  * `declarations.ts` declares each once, `kinds.ts` reads values, `settings.ts` puts them together.
  */
-export { etcdVariables, type VariableDeclaration } from './variables/declarations.ts';
+export { etcdVariables, type VariableDeclaration, versionsText } from './variables/declarations.ts';
 export type { KeyAlgorithm, Kind, LogLevel, Reading } from './variables/kinds.ts';
 export {
   type EtcdSettings,

@@ -44,26 +44,52 @@ export function packageTemplates(): string {
 }
 
 function compile(text: string, path: string): (context: object) => string {
-  // The one-file build loads in half the time of the package's main file, and only when something is rendered.
-  engine ??= createRequire(import.meta.url)('handlebars/dist/handlebars.min.js') as typeof Handlebars;
+  engine ??= strictEngine();
   try {
     const render = engine.compile(text, { strict: true, noEscape: true, preventIndent: true });
-    return (context) => render(context, { allowProtoPropertiesByDefault: false });
+    return (context) => render(context, { allowProtoPropertiesByDefault: false, allowProtoMethodsByDefault: false });
   } catch (error) {
     throw templateError(error, path);
+  }
+}
+
+/** Handlebars' strict mode lets a missing name pass where it is asked for by a block such as `#if`: here it does not. */
+function strictEngine(): typeof Handlebars {
+  // The one-file build loads in half the time of the package's main file, and only when something is rendered.
+  const load = createRequire(import.meta.url);
+  const strict = (load('handlebars/dist/handlebars.min.js') as typeof Handlebars).create();
+  for (const name of ['if', 'unless', 'each', 'with', 'lookup']) {
+    const helper = strict.helpers[name]!;
+    strict.registerHelper(name, function (this: unknown, ...values: unknown[]) {
+      const options = values.at(-1) as { loc?: { start: { line: number } } };
+      if (values.includes(undefined)) throw new MissingNameError(name, options.loc?.start.line ?? 0);
+      return (helper as (...all: unknown[]) => unknown).apply(this, values);
+    });
+  }
+  return strict;
+}
+
+class MissingNameError extends Error {
+  readonly line: number;
+  constructor(helper: string, line: number) {
+    super(`the template asks #${helper} for a name that is not set`);
+    this.line = line;
   }
 }
 
 /** Handlebars' errors in the words of this package: the file, the line, and the name that is missing. */
 function templateError(error: unknown, file: string): InputError {
   if (error instanceof InputError) return error;
+  const next = 'Correct the name in the template, or give the variable a value.';
+  if (error instanceof MissingNameError)
+    return new InputError(error.message, { file, line: error.line, next, cause: error });
   const said = error instanceof Error ? error.message : String(error);
   const [, missing, at] = /^"([^"]+)" not defined in .* - (\d+):\d+$/s.exec(said) ?? [];
   if (missing !== undefined) {
     return new InputError(`the template names ${missing}, which is not set`, {
       file,
       line: Number(at),
-      next: 'Correct the name in the template, or give the variable a value.',
+      next,
       cause: error,
     });
   }

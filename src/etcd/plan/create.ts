@@ -1,7 +1,9 @@
 import type { Member, MemberStatus } from '../cluster.ts';
 import { parseEnvironmentFile } from '../configuration.ts';
 import type { HostFacts } from '../observe.ts';
+import { quorumOf } from '../quorum.ts';
 import type { EtcdSettings } from '../variables.ts';
+import { compareVersions } from '../versions.ts';
 import type { PlanStep, Refusal } from './plan.ts';
 
 /** One host of the inventory: what is wanted, what lies there, and what its member says (if it says anything). */
@@ -28,7 +30,12 @@ export interface CreateObservation {
 }
 
 export type CreatePlan =
-  | { kind: 'refused'; refusals: Refusal[] }
+  | {
+      kind: 'refused';
+      refusals: Refusal[];
+      /** Hosts of a formed cluster whose etcd.conf is not the wanted one: check mode shows the difference. */
+      drifted: string[];
+    }
   | {
       kind: 'create' | 'complete' | 'nothing';
       /** Whether the cluster had formed when it was looked at. */
@@ -67,9 +74,12 @@ export function planCreate(observation: CreateObservation): CreatePlan {
     ...(formed && list ? refuseUnlisted(hosts, list) : []),
     ...(!formed && limited.length < hosts.length ? [refuseLimit(hosts, limited)] : []),
   ];
-  if (refusals.length > 0) return { kind: 'refused', refusals };
-
   const acted = hosts.filter((seen) => limited.includes(seen.host));
+  if (refusals.length > 0) {
+    const drifted = formed ? names(acted.filter((seen) => hasData(seen) && drift(seen).length > 0)) : [];
+    return { kind: 'refused', refusals, drifted };
+  }
+
   const install = names(acted.filter((seen) => !isInstalled(seen)));
   const start = names(acted.filter(({ facts }) => !['active', 'activating'].includes(facts.service.activeState)));
   const settle = names(acted.filter((seen) => stateOf(seen) !== 'existing'));
@@ -229,15 +239,16 @@ function refuseFormed(seen: SeenHost, list: Member[] | undefined, hosts: readonl
   }
   const version = seen.api?.status.version ?? versionOf(facts.binaryTarget);
   if (version !== undefined && version !== settings.version) {
+    const playbook = compareVersions(settings.version, version) > 0 ? 'upgrade_etcd' : 'downgrade_etcd';
     return [
       {
         host,
         reason: `etcd ${version} runs here, and ETCD_VERSION is ${settings.version}`,
-        next: `To change the version: play upgrade_etcd -e ETCD_VERSION=${settings.version}`,
+        next: `To change the version: play ${playbook} -e ETCD_VERSION=${settings.version}`,
       },
     ];
   }
-  const changed = drift(configurationOf(seen) ?? new Map(), parseEnvironmentFile(seen.wanted));
+  const changed = drift(seen);
   if (changed.length === 0) return [];
   return [
     {
@@ -259,9 +270,11 @@ function listedNames(seen: SeenHost): Set<string> {
 }
 
 /** Keys whose values differ. What only matters for a member's first start is left out. */
-function drift(actual: Map<string, string>, wanted: Map<string, string>): string[] {
+function drift(seen: SeenHost): string[] {
+  const actual = configurationOf(seen) ?? new Map<string, string>();
+  const wanted = parseEnvironmentFile(seen.wanted);
   const keys = new Set([...actual.keys(), ...wanted.keys()]);
-  keys.delete('ETCD_INITIAL_CLUSTER_STATE');
+  for (const key of ['ETCD_INITIAL_CLUSTER', 'ETCD_INITIAL_CLUSTER_STATE']) keys.delete(key);
   return [...keys].filter((key) => actual.get(key) !== wanted.get(key)).sort();
 }
 
@@ -283,8 +296,10 @@ function refuseForming(seen: SeenHost, hosts: readonly SeenHost[]): Refusal[] {
 
 function refuseUnlisted(hosts: readonly SeenHost[], list: readonly Member[]): Refusal[] {
   const ours = new Set(hosts.map(({ settings }) => settings.advertisePeerUrl));
+  // A member of ours under another address is no stranger: that its address differs is said of its host.
+  const moved = new Set(hosts.filter((seen) => hasData(seen)).map(({ settings }) => settings.name));
   return list
-    .filter((member) => !member.peerUrls.some((url) => ours.has(url)))
+    .filter((member) => !member.peerUrls.some((url) => ours.has(url)) && !moved.has(member.name))
     .map((member) => ({
       reason: `the cluster has a member that the inventory does not: ${member.name || member.id} (${member.peerUrls.join(', ')})`,
       next: `Put it into the inventory, or take it out of the cluster: play delete_etcd -l ${member.name || member.id}`,
@@ -309,7 +324,7 @@ function steps(
   { formed, install, start, settle }: { formed: boolean; install: string[]; start: string[]; settle: string[] },
 ): PlanStep[] {
   const version = hosts[0]?.settings.version;
-  const quorum = Math.floor(hosts.length / 2) + 1;
+  const quorum = quorumOf(hosts.length);
   const all: PlanStep[] = [];
   if (install.length > 0) {
     const undo = 'remove the versioned directory';
