@@ -19,6 +19,7 @@ import {
   type EtcdSettings,
   ensurePki,
   hostComplaints,
+  loadClient,
   localCa,
   lookAtHost,
   type MemberAnswer,
@@ -97,7 +98,7 @@ export default playbook({
       step(
         'Host is looked at',
         async ({ host, connect }) => {
-          const { facts, clock } = await lookAtHost(await connect(), own(host));
+          const { facts, clock } = await lookAtHost(await connect(), own(host), identity && loadClient);
           clocks.set(host, clock);
           const complaints = hostComplaints(facts, own(host));
           if (complaints.length > 0) throw complaintsError(host, complaints);

@@ -31,17 +31,19 @@ export interface MemberClient {
 
 const DEADLINE_MS = 5_000;
 
+/** The client library takes a tenth of a second to load: call this early where there is time to wait anyway. */
+export async function loadClient() {
+  const [{ Etcd3 }, { noop }] = await Promise.all([import('etcd3'), import('cockatiel')]);
+  return { Etcd3, noop };
+}
+
 /** @throws UnreachableError, TunnelError; calls throw etcd3's errors. */
 export async function openMember(
   connection: Connection,
   { address, port, serverName }: MemberAddress,
   { caPem, certPem, keyPem }: ClientIdentity,
 ): Promise<MemberClient> {
-  const [{ Etcd3 }, { noop }, tunnel] = await Promise.all([
-    import('etcd3'),
-    import('cockatiel'),
-    openTunnel(connection, address, port),
-  ]);
+  const [{ Etcd3, noop }, tunnel] = await Promise.all([loadClient(), openTunnel(connection, address, port)]);
   const client: Etcd3 = new Etcd3({
     hosts: `unix:${tunnel.socketPath}`,
     credentials: {

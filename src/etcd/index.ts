@@ -1,7 +1,7 @@
 /** What playbooks may import from `etcd-play/etcd`. */
 export { ensurePki, planPki } from '../pki/store.ts';
 export { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from './certificates.ts';
-export type { ClientIdentity, MemberClient } from './client.ts';
+export { type ClientIdentity, loadClient, type MemberClient } from './client.ts';
 export type { Member, MemberStatus } from './cluster.ts';
 export { certificateFiles, renderConfiguration } from './configuration.ts';
 export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';

@@ -13,9 +13,13 @@ import type { EtcdSettings } from './variables.ts';
 export async function lookAtHost(
   connection: Connection,
   settings: EtcdSettings,
+  preload?: () => Promise<unknown>,
 ): Promise<{ facts: HostFacts; clock: ClockReading }> {
   const sentSeconds = Date.now() / 1000;
-  const { stdout } = await connection.run(observeScript(observeRequest(settings)));
+  const looking = connection.run(observeScript(observeRequest(settings)));
+  // While the host is at work: load what is needed next.
+  if (preload) await preload();
+  const { stdout } = await looking;
   const receivedSeconds = Date.now() / 1000;
   const facts = parseFacts(stdout, settings.walDir);
   const { clockSeconds } = facts;

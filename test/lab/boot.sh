@@ -1,6 +1,6 @@
 #!/bin/sh
 # Becomes the container of one host. Runs in a mount namespace of its own (unshare --mount), so that nothing it mounts is
-# seen outside or stays behind. Usage: boot.sh FOLDER CGROUP BASE_ROOT NETNS MACHINE HOST_NAME
+# seen outside or stays behind; what is unmounted outside goes away here too, and is not kept busy. Usage: boot.sh FOLDER CGROUP BASE_ROOT NETNS MACHINE HOST_NAME
 set -eu
 folder=$1 cgroup=$2 base=$3 netns=$4 machine=$5 name=$6
 echo $$ >"$folder/pid"

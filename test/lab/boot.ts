@@ -24,8 +24,8 @@ export async function prepareMachine(): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new LabError('the lab boots containers and makes networks, which only root may', { next: 'run it as root' });
   }
-  await ensureBlackhole();
   await ensurePackages(['systemd-container', 'mmdebstrap', 'openssh-client', 'iproute2', 'debian-archive-keyring']);
+  await ensureBlackhole();
   // Every systemd takes some; the kernel's default of 128 is used up by about twenty hosts.
   const instances = '/proc/sys/fs/inotify/max_user_instances';
   if (Number(await readFile(instances, 'utf8')) < 4096) await writeFile(instances, '4096');

@@ -6,7 +6,7 @@ import { etcdVars } from './etcd-vars.ts';
 import { findLab, openLab } from './lab.ts';
 import { LabError } from './lab-error.ts';
 import { projectDir } from './places.ts';
-import { ensureRelease } from './releases.ts';
+import { ensureRelease, ensureStaticRelease } from './releases.ts';
 import { showStatus } from './show-status.ts';
 import { labNames } from './state.ts';
 import type { LabUser } from './users.ts';
@@ -72,8 +72,11 @@ const cli = yargs(hideBin(process.argv))
     (y) => y.option('all', { type: 'boolean', default: false, describe: 'every lab on this machine' }),
     async (args) => {
       for (const name of args.all ? await labNames() : [args.name]) {
-        const lab = await findLab(name);
-        console.log(`${name}\n${showStatus(await lab.status())}`);
+        // With --all, one that was made half-way is no error: `up` completes it and `down` removes it.
+        const lab = await findLab(name).catch((error) => {
+          if (!args.all) throw error;
+        });
+        console.log(`${name}\n${lab ? showStatus(await lab.status()) : 'made half-way'}`);
       }
     },
   )
@@ -134,11 +137,16 @@ const cli = yargs(hideBin(process.argv))
   .command(
     'releases <versions..>',
     'put real etcd releases into the cache',
-    (y) => y.positional('versions', { type: 'string', array: true, demandOption: true }),
+    (y) =>
+      y.positional('versions', { type: 'string', array: true, demandOption: true }).option('static', {
+        type: 'boolean',
+        default: false,
+        describe: 'static binaries, built with Go: for Debian 11',
+      }),
     async (args) => {
       for (const version of words(args.versions)) {
         const start = Date.now();
-        const release = await ensureRelease(version, say);
+        const release = await (args.static ? ensureStaticRelease : ensureRelease)(version, say);
         console.log(`${release.archive} (${release.origin}, ${took(start)})`);
       }
     },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { archiveKeyring, machineMirror } from './apt.ts';
 import { command, tryCommand } from './command.ts';
 import { withLock } from './lock.ts';
+import { ensurePackages } from './packages.ts';
 import { cacheDir, lockDir } from './places.ts';
 
 const suitesWithEtcd = ['bullseye', 'bookworm', 'trixie', 'sid'];
@@ -43,6 +44,7 @@ export async function fetchWithApt(version: string, folder: string): Promise<{ o
 /** An apt of the lab's own that sees all releases of Debian, through the machine's mirror and settings. */
 async function ensureApt(): Promise<string> {
   const config = join(aptDir, 'apt.conf');
+  await ensurePackages(['debian-archive-keyring']);
   const mirror = await machineMirror();
   for (const path of ['state/lists/partial', 'cache/archives/partial']) {
     await mkdir(join(aptDir, path), { recursive: true });

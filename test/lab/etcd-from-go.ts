@@ -10,14 +10,17 @@ const programs = {
   etcdutl: 'go.etcd.io/etcd/etcdutl/v3',
 };
 
-/** etcd's binaries built from its Go modules, in a throw-away module, where this machine has a Go toolchain. */
+/**
+ * etcd's binaries built from its Go modules, in a throw-away module, where this machine has a Go toolchain. They are static,
+ * as in etcd's own releases.
+ */
 export async function buildWithGo(version: string, folder: string): Promise<{ origin: string } | { cannot: string }> {
   const go = await findGo();
   if (!go) return { cannot: 'there is no Go toolchain on this machine to build it with' };
   const [major, minor] = version.split('.').map(Number);
   if (major !== 3 || minor! < 5) return { cannot: 'etcd before 3.5 cannot be built from Go modules' };
   const work = await mkdtemp(join(tmpdir(), 'etcd-go-'));
-  const env = { GOBIN: work, CGO_ENABLED: '0', GOFLAGS: '-mod=mod', GOWORK: 'off' };
+  const env = { CGO_ENABLED: '0', GOWORK: 'off' };
   const runGo = (...args: string[]) => tryCommand(go, args, { cwd: work, env });
   try {
     await writeFile(join(work, 'go.mod'), 'module throwaway\n');
@@ -25,7 +28,15 @@ export async function buildWithGo(version: string, folder: string): Promise<{ or
     const got = await runGo('get', ...modules);
     if (got.code !== 0) return { cannot: `Go cannot get its modules: ${got.stderr.trim().split('\n').at(-1)}` };
     for (const [program, path] of Object.entries(programs)) {
-      const built = await runGo('build', '-trimpath', '-ldflags=-s -w', '-o', join(work, 'out', program), path);
+      const built = await runGo(
+        'build',
+        '-mod=mod',
+        '-trimpath',
+        '-ldflags=-s -w',
+        '-o',
+        join(work, 'out', program),
+        path,
+      );
       if (built.code !== 0) {
         return { cannot: `Go cannot build ${program}: ${built.stderr.trim().split('\n').slice(-3).join(' / ')}` };
       }

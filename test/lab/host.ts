@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupName, emptied, processesIn, removeCgroup } from './cgroup.ts';
 import { ensureDisk } from './disk.ts';
 import { LabError } from './lab-error.ts';
@@ -26,17 +25,25 @@ export async function leaderOf(lab: LabRecord, host: string): Promise<number | u
 export async function bootHost(lab: LabRecord, host: HostRecord): Promise<void> {
   const folder = hostDir(lab.name, host.name);
   await unslow(lab, host.name);
+  await endStray(lab.name, host.name);
   await removeCgroup(cgroupName(lab.name, host.name));
   await Promise.all([ensureDisk(lab, host.name), plugIn(lab, host.name, host.address)]);
   await rm(join(folder, 'pid'), { force: true });
   const console = await open(join(folder, 'console.log'), 'a');
   const machine = machineOf(lab.name, host.name);
-  const args = ['--mount', '--propagation', 'private', 'sh', script('boot.sh'), folder];
+  const args = ['--mount', '--propagation', 'slave', 'sh', script('boot.sh'), folder];
   args.push(cgroupName(lab.name, host.name), host.root, machine, machine, host.name);
   const container = spawn('unshare', args, { detached: true, stdio: ['ignore', console.fd, console.fd], cwd: '/' });
   await once(container, 'spawn');
   container.unref();
   await console.close();
+}
+
+/** Ends a container whose starter was killed before it had joined its cgroup; its number lies in a file by then. */
+export async function endStray(lab: string, host: string): Promise<void> {
+  const pid = await readPid(join(hostDir(lab, host), 'pid'));
+  const machine = machineOf(lab, host);
+  if (pid && ((await isOurs(pid, machine)) || (await isOurs(pid, `--machine=${machine}`)))) signal(pid, 'SIGKILL');
 }
 
 /** Throws when a container that was started has ended; its console tells why. */
@@ -69,15 +76,5 @@ export async function stopHost(lab: LabRecord, host: string, timeoutMs = 30_000)
   if (!(await emptied(cgroupName(lab.name, host), timeoutMs))) {
     await removeCgroup(cgroupName(lab.name, host));
     throw new LabError(`host ${host} did not shut down within ${timeoutMs} ms; its power was cut`);
-  }
-}
-
-/** Waits for a leader to be there; for callers that go into the host by its namespaces. */
-export async function leaderWhenUp(lab: LabRecord, host: string, timeoutMs: number): Promise<number> {
-  for (const end = Date.now() + timeoutMs; ; await sleep(10)) {
-    const leader = await leaderOf(lab, host);
-    if (leader !== undefined) return leader;
-    await assertAlive(lab, host);
-    if (Date.now() > end) throw new LabError(`host ${host} has not started within ${timeoutMs} ms`);
   }
 }

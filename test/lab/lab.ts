@@ -9,6 +9,7 @@ import { type InventoryOptions, renderInventory, writeInventory } from './invent
 import { LabError } from './lab-error.ts';
 import { withLock } from './lock.ts';
 import { setCable, setPartition } from './network.ts';
+import { giveToCaller } from './owner.ts';
 import { type HostStatus, statusOf } from './ps.ts';
 import { slow } from './slow.ts';
 import { type ExecOptions, exec, keyFileOf, knownHostsOf, login } from './ssh.ts';
@@ -105,6 +106,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
       await writeLab(lab);
       await writeInventory(path, lab, { vars: options.vars ?? {} });
     }
+    await giveToCaller([labDir(name), keyFileOf(name), knownHostsOf(name), ...lab.inventories]);
     return lab;
   });
   return labFrom(record);

@@ -13,7 +13,6 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
   const holder = spawn('flock', ['--exclusive', file, 'sh', '-c', 'echo held; cat'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  // Own session or not, a Ctrl-C must not free the lock before the work has ended: the end of the input does.
   const ended = once(holder, 'close');
   await Promise.race([
     once(holder.stdout, 'data'),

@@ -9,7 +9,6 @@ interface Link {
   ifname: string;
   ifalias?: string;
   flags: string[];
-  master?: string;
 }
 
 export const bridgeOf = (lab: LabRecord): string => `epl${lab.subnet}`;

@@ -8,6 +8,8 @@ export const projectDir = join(sourceDir, '..', '..');
 /** Root file systems and etcd releases: slow to make, the same for all labs, kept by `down`. */
 export const cacheDir = process.env.ETCD_PLAY_LAB_CACHE || '/var/cache/etcd-play-lab';
 export const releasesDir = join(cacheDir, 'releases');
+/** The same layout, but all binaries static: they run on every host, also on Debian 11. */
+export const staticReleasesDir = join(cacheDir, 'releases-static');
 export const rootsDir = join(cacheDir, 'roots');
 
 /** One folder for each lab that is up: keys, disks, records. Removed by `down`. */

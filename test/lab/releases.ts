@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { command } from './command.ts';
 import { fetchWithApt } from './etcd-from-apt.ts';
 import { buildWithGo } from './etcd-from-go.ts';
 import { LabError } from './lab-error.ts';
 import { withLock } from './lock.ts';
-import { lockDir, releasesDir } from './places.ts';
+import { lockDir, releasesDir, staticReleasesDir } from './places.ts';
 
 export interface Release {
   version: string;
@@ -20,16 +20,28 @@ export interface Release {
 /** A source of etcd binaries: fills `folder` with them and says where from, or says why it cannot. */
 export type EtcdSource = (version: string, folder: string) => Promise<{ origin: string } | { cannot: string }>;
 
+type Note = (text: string) => void;
+
 /**
  * A release of real etcd binaries in the layout of etcd's own: the archive and SHA256SUMS. Comes from Debian's packages
- * where a release of Debian has that version, else it is built from etcd's Go modules. Safe for several processes at once.
+ * where a release of Debian has that version, else it is built from etcd's Go modules. Debian's binaries need a C library
+ * no older than Debian 12's (3.3.25: Debian 11's). Safe for several processes at once.
  */
-export async function ensureRelease(version: string, note: (text: string) => void = () => {}): Promise<Release> {
+export async function ensureRelease(version: string, note: Note = () => {}): Promise<Release> {
+  return await ensure(version, releasesDir, [fetchWithApt, buildWithGo], note);
+}
+
+/** The same with static binaries, as etcd's own releases have them: 3.5 and newer, and a Go toolchain is needed. */
+export async function ensureStaticRelease(version: string, note: Note = () => {}): Promise<Release> {
+  return await ensure(version, staticReleasesDir, [buildWithGo], note);
+}
+
+async function ensure(version: string, root: string, sources: readonly EtcdSource[], note: Note): Promise<Release> {
   if (!/^\d+\.\d+\.\d+$/.test(version)) {
     throw new LabError(`"${version}" is no version of etcd`, { next: 'write it like 3.5.16' });
   }
   const name = `etcd-v${version}-linux-${architecture()}`;
-  const folder = join(releasesDir, `v${version}`);
+  const folder = join(root, `v${version}`);
   const archive = join(folder, `${name}.tar.gz`);
   const known = async (): Promise<Release | undefined> => {
     if (!(await isFile(join(folder, 'SHA256SUMS')))) return undefined;
@@ -37,13 +49,13 @@ export async function ensureRelease(version: string, note: (text: string) => voi
   };
   const present = await known();
   if (present) return present;
-  return await withLock(join(lockDir, `.etcd-v${version}`), async () => {
+  return await withLock(join(lockDir, `.${basename(root)}-v${version}`), async () => {
     const meanwhile = await known();
     if (meanwhile) return meanwhile;
-    note(`etcd ${version}: looking for its binaries`);
+    note(`etcd ${version}: getting its binaries (from Debian a few seconds, built with Go some minutes)`);
     const work = await mkdtemp(join(tmpdir(), 'etcd-release-'));
     try {
-      const origin = await collect(version, join(work, name));
+      const origin = await collect(version, join(work, name), sources);
       await pack(work, name, folder, origin);
       return { version, archive, origin };
     } finally {
@@ -57,9 +69,9 @@ export function architecture(): string {
   return process.arch === 'x64' ? 'amd64' : process.arch;
 }
 
-async function collect(version: string, folder: string): Promise<string> {
+async function collect(version: string, folder: string, sources: readonly EtcdSource[]): Promise<string> {
   const reasons: string[] = [];
-  for (const source of [fetchWithApt, buildWithGo] satisfies EtcdSource[]) {
+  for (const source of sources) {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     const result = await source(version, folder);

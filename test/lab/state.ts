@@ -1,8 +1,10 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cgroupMount } from './cgroup.ts';
 import { LabError } from './lab-error.ts';
 import { withLock } from './lock.ts';
 import { lockDir, mark, stateDir } from './places.ts';
+import { subfolders } from './process.ts';
 import { addressIn, chooseSubnet } from './subnet.ts';
 import type { Suite } from './suite.ts';
 
@@ -47,10 +49,10 @@ export async function writeLab(record: LabRecord): Promise<void> {
   await rename(`${file}.new`, file);
 }
 
-/** Names of all labs that have a folder, also one whose making was cut short. */
+/** Names of all labs on this machine, also of one whose making was cut short or whose folder is lost. */
 export async function labNames(): Promise<string[]> {
-  const entries = await readdir(stateDir, { withFileTypes: true }).catch(() => []);
-  return entries.filter((e) => e.isDirectory()).map((e) => e.name);
+  const running = await subfolders(join(await cgroupMount(), mark));
+  return [...new Set([...(await subfolders(stateDir)), ...running])].sort();
 }
 
 /** The lab's record, made with a subnet of its own when there is none yet. */
