@@ -20,7 +20,7 @@ export async function askPeerView(
   const createConnection = (): Duplex =>
     connect({ socket: stream, servername: serverName, host: serverName, ca: caPem, cert: certPem, key: keyPem });
   const text = await new Promise<string>((resolve, reject) => {
-    const request = get({ path: '/members', host: serverName, createConnection, agent: false }, (response) => {
+    const request = get({ path: '/members', host: serverName, createConnection }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
