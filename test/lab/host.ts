@@ -7,7 +7,7 @@ import { ensureDisk } from './disk.ts';
 import { LabError } from './lab-error.ts';
 import { plugIn, setCable } from './network.ts';
 import { script } from './places.ts';
-import { argumentsOf, findInit, isOurs, readPid, signal } from './process.ts';
+import { findInit, hasEnded, isOurs, readPid, signal } from './process.ts';
 import { unslow } from './slow.ts';
 import { type HostRecord, hostDir, type LabRecord, machineOf } from './state.ts';
 
@@ -50,7 +50,7 @@ export async function endStray(lab: string, host: string): Promise<void> {
 export async function assertAlive(lab: LabRecord, host: string): Promise<void> {
   const folder = hostDir(lab.name, host);
   const pid = await readPid(join(folder, 'pid'));
-  if (pid === undefined || ((await argumentsOf(pid))?.length ?? 0) > 0) return;
+  if (pid === undefined || !(await hasEnded(pid))) return;
   const said = await readFile(join(folder, 'console.log'), 'utf8').catch(() => '');
   throw new LabError(`host ${host} did not boot:\n${said.trim().split('\n').slice(-10).join('\n')}`);
 }

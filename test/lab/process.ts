@@ -14,6 +14,15 @@ export async function isOurs(pid: number | undefined, argument: string): Promise
   return pid !== undefined && ((await argumentsOf(pid))?.includes(argument) ?? false);
 }
 
+/**
+ * Whether a process has ended, a zombie being as good as gone. Its arguments do not tell: they are empty for a zombie, but
+ * for a moment also while a process becomes another program (execve).
+ */
+export async function hasEnded(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  return stat === undefined || /^[ZX]$/.test(stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3));
+}
+
 export async function readPid(file: string): Promise<number | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '');
   return /^\d+$/.test(text.trim()) ? Number(text.trim()) : undefined;
