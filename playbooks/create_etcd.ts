@@ -38,6 +38,7 @@ import {
   type SeenHost,
   sameMachines,
   serverId,
+  silentError,
   sizeWarning,
   startEtcd,
   unitResources,
@@ -78,6 +79,7 @@ export default playbook({
     let identity: ClientIdentity | undefined = clientIdentity(certLocalDir, ca);
     let pki: Awaited<ReturnType<typeof ensurePki>> | undefined;
     let plan: Exclude<CreatePlan, { kind: 'refused' }>;
+    let woken: readonly string[] = [];
 
     run.onEnd(async () => void (await Promise.all([...answers.values()].map(({ client }) => client?.close()))));
 
@@ -145,8 +147,10 @@ export default playbook({
       'Plan is made',
       () => {
         const decided = judge();
-        if (decided.kind === 'refused') throw refusalError(decided.refusals);
+        if (decided.kind === 'refused') throw refusalError(decided.refusals, woken);
         plan = decided;
+        if (woken.length > 0 && plan.wake.length > 0) throw silentError(plan.wake);
+        woken = plan.wake;
         const title = `${plan.formed ? 'complete the cluster of' : 'form a cluster of'} ${all.length}, etcd ${version}`;
         if (plan.kind === 'nothing') return { summary: 'nothing to do' };
         run.say(`\n${planText(title, plan.steps)}`);

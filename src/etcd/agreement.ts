@@ -1,4 +1,4 @@
-import type { Member, MemberStatus } from './cluster.ts';
+import { isPublished, type Member, type MemberStatus } from './cluster.ts';
 
 export interface Answer {
   host: string;
@@ -28,7 +28,7 @@ export function disagreements(answers: readonly Answer[], expectedMembers: numbe
     if (members.length !== expectedMembers) {
       found.push(`${host} lists ${members.length} members, ${expectedMembers} are expected`);
     }
-    const unstarted = members.filter((member) => member.name === '').map((member) => member.peerUrls.join(','));
+    const unstarted = members.filter((one) => !isPublished(one)).map((member) => member.peerUrls.join(','));
     if (unstarted.length > 0) found.push(`${host} sees as not yet started: ${unstarted.join(', ')}`);
   }
   return [...new Set(found)];

@@ -1,9 +1,10 @@
 /** A member as the cluster lists it. IDs are lower-case hexadecimal, as etcdctl prints them. */
 export interface Member {
   id: string;
-  /** Empty until the member has started for the first time and made itself known. */
+  /** Empty for a member that was added and has not started yet; those a cluster is formed of have theirs from the first. */
   name: string;
   peerUrls: string[];
+  /** Empty until the member has started for the first time and made itself known. */
   clientUrls: string[];
   isLearner: boolean;
 }
@@ -18,4 +19,12 @@ export interface MemberStatus {
   raftIndex: bigint;
   dbSizeBytes: number;
   errors: string[];
+}
+
+/**
+ * Whether a member has ever started and made itself known to the others. Its name does not tell: while a cluster forms
+ * each member knows the names of all from its own settings (etcd server/etcdserver/api/membership, NewMember).
+ */
+export function isPublished({ clientUrls }: Member): boolean {
+  return clientUrls.length > 0;
 }

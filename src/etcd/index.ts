@@ -17,7 +17,7 @@ export {
 } from './member.ts';
 export type { HostFacts } from './observe.ts';
 export { type CreatePlan, planCreate, type SeenHost } from './plan/create.ts';
-export { type PlanStep, planText, type Refusal, refusalError } from './plan/plan.ts';
+export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
 export {
   ARCHITECTURES,
   type ClockReading,

@@ -5,10 +5,18 @@ const SLICE_SECONDS = 5;
 /** systemd brings a member back five seconds after it ended; ending twice in a row is no accident. */
 const MOST_RESTARTS = 2;
 
-/** Asks systemd to start etcd and does not wait: a member is ready only when its cluster is, so all must start at once. */
+/**
+ * Asks systemd to start etcd and does not wait: a member is ready only when its cluster is, so all must start at once.
+ * One that has failed before begins with a clean count of restarts.
+ */
 export async function startEtcd(connection: Connection): Promise<void> {
-  const script = 'systemctl reset-failed etcd.service 2>/dev/null; systemctl start --no-block etcd.service';
-  const { code, stderr } = await connection.run(script);
+  const script = [
+    // Between two tries there is no process, and a mere start would wait for the next try.
+    'case $(systemctl show etcd.service -p SubState) in *=auto-restart*) systemctl stop etcd.service ;; esac',
+    'systemctl reset-failed etcd.service 2>/dev/null',
+    'systemctl start --no-block etcd.service',
+  ];
+  const { code, stderr } = await connection.run(script.join('\n'));
   if (code !== 0) {
     throw new PlayError(`etcd.service could not be started: ${stderr.trim()}`, {
       next: 'See there: systemctl status etcd.service',

@@ -1,4 +1,4 @@
-import type { Member, MemberStatus } from '../cluster.ts';
+import { isPublished, type Member, type MemberStatus } from '../cluster.ts';
 import { parseEnvironmentFile } from '../configuration.ts';
 import type { HostFacts } from '../observe.ts';
 import { quorumOf } from '../quorum.ts';
@@ -81,27 +81,27 @@ export function planCreate(observation: CreateObservation): CreatePlan {
   }
 
   const install = names(acted.filter((seen) => !isInstalled(seen)));
-  const start = names(acted.filter(({ facts }) => !['active', 'activating'].includes(facts.service.activeState)));
+  const start = names(acted.filter((seen) => !isRunning(seen)));
   const settle = names(acted.filter((seen) => stateOf(seen) !== 'existing'));
   const begun = hosts.some(hasData);
   const silent = hosts.filter((seen) => hasData(seen) && !seen.api && !seen.peers);
   const wake = !formed && hosts.some((seen) => !hasData(seen)) ? names(silent) : [];
   const kind =
     formed && start.length + settle.length + install.length === 0 ? 'nothing' : begun ? 'complete' : 'create';
-  return {
-    kind,
-    formed,
-    clusterId: hosts.find((seen) => seen.api)?.api?.status.clusterId,
-    state: formed ? 'existing' : 'new',
-    install,
-    wake,
-    start,
-    settle,
-    steps: wake.length > 0 ? [wakeStep(wake)] : steps(hosts, { formed, install, start, settle }),
-  };
+  const state = formed ? 'existing' : 'new';
+  const clusterId = hosts.find((seen) => seen.api)?.api?.status.clusterId;
+  if (wake.length > 0) {
+    return { kind, formed, clusterId, state, install: [], wake, start: [], settle: [], steps: [wakeStep(wake)] };
+  }
+  const due = { install, start, settle };
+  return { kind, formed, clusterId, state, wake, ...due, steps: steps(hosts, { formed, ...due }) };
 }
 
-const isPublished = (member: Member) => member.name !== '';
+/** One that ends again and again, waiting for systemd to try it once more, does not run: it is started anew. */
+function isRunning({ facts: { service } }: SeenHost): boolean {
+  return ['active', 'activating'].includes(service.activeState) && service.subState !== 'auto-restart';
+}
+
 const names = (hosts: readonly SeenHost[]) => hosts.map(({ host }) => host);
 const hasData = ({ facts }: SeenHost) => facts.data.walFiles > 0;
 const plural = (hosts: readonly unknown[], one: string, many: string) => (hosts.length === 1 ? one : many);

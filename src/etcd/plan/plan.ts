@@ -35,8 +35,20 @@ export function planText(title: string, steps: readonly PlanStep[]): string {
   return [`PLAN ${title}`, ...lines].join('\n');
 }
 
-/** All refusals as one error, each with its host, its reason and what to do instead. */
-export function refusalError(refusals: readonly Refusal[]): ManyErrors {
+/**
+ * All refusals as one error, each with its host, its reason and what to do instead.
+ * @param started hosts whose members had to be started before the plan could be made.
+ */
+export function refusalError(refusals: readonly Refusal[], started: readonly string[] = []): ManyErrors {
   const errors = refusals.map(({ host, reason, next }) => new PlayError(reason, { ...(host ? { host } : {}), next }));
-  return new ManyErrors('Refused, and nothing was changed:', errors);
+  const done =
+    started.length > 0 ? `etcd was started on ${started.join(', ')}, nothing else was changed` : 'nothing was changed';
+  return new ManyErrors(`Refused, and ${done}:`, errors);
+}
+
+/** Members that were started to be asked and have fallen silent again: without their word no plan is safe. */
+export function silentError(hosts: readonly string[]): PlayError {
+  return new PlayError(`etcd was started on ${hosts.join(', ')} and has data there, but does not answer`, {
+    next: 'See there: journalctl -u etcd.service. An empty host is not filled before these have spoken.',
+  });
 }

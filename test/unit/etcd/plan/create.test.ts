@@ -1,0 +1,177 @@
+import { describe, expect, it } from 'vitest';
+import type { Member } from '../../../../src/etcd/cluster.ts';
+import { renderConfiguration } from '../../../../src/etcd/configuration.ts';
+import type { HostFacts } from '../../../../src/etcd/observe.ts';
+import { type CreatePlan, planCreate, type SeenHost } from '../../../../src/etcd/plan/create.ts';
+import { readClusterSettings } from '../../../../src/etcd/variables.ts';
+import { given } from '../given.ts';
+
+/** What a host is like, in a few words; what is left out is as on an untouched host. */
+interface Sketch {
+  /** What etcd.conf says of the cluster's state; left out: there is no etcd.conf. */
+  conf?: 'new' | 'existing';
+  data?: boolean;
+  service?: 'inactive' | 'active' | 'activating' | 'auto-restart';
+  /** The client API answers: there is a quorum. */
+  api?: boolean;
+  /** The peer address answers, and these have made themselves known there. */
+  peers?: string[];
+}
+
+const NAMES = ['h1', 'h2', 'h3'];
+
+function seen(sketches: Record<string, Sketch>): SeenHost[] {
+  const names = Object.keys(sketches);
+  const all = readClusterSettings(
+    names.map((host) => ({ host, vars: given({ ansible_host: `10.0.0.1${host.slice(1)}`, ETCD_VERSION: '3.5.16' }) })),
+    '/inv',
+  );
+  const initialCluster = [...all.values()].map(({ name, advertisePeerUrl }) => ({ name, peerUrl: advertisePeerUrl }));
+  const members = (published: readonly string[]): Member[] =>
+    [...all.values()].map(({ host, name, advertisePeerUrl, advertiseClientUrls }) => ({
+      id: host,
+      name,
+      peerUrls: [advertisePeerUrl],
+      clientUrls: published.includes(host) ? advertiseClientUrls : [],
+      isLearner: false,
+    }));
+  return Object.entries(sketches).map(([host, { conf, data = false, service = 'inactive', api, peers }]) => {
+    const settings = all.get(host)!;
+    const configuration = (state: 'new' | 'existing') => renderConfiguration({ settings, initialCluster, state });
+    const facts: HostFacts = {
+      uid: 0,
+      init: 'systemd',
+      machine: 'x86_64',
+      os: '',
+      hostName: host,
+      machineId: host,
+      clockSeconds: 0,
+      localAddresses: [],
+      listeners: [],
+      service: {
+        activeState: service === 'auto-restart' ? 'activating' : service,
+        subState: service,
+        result: '',
+        restarts: 0,
+        fragment: '',
+      },
+      configuration: conf && configuration(conf),
+      ca: undefined,
+      data: { kind: data ? 'etcd' : 'none', walFiles: data ? 1 : 0, database: data, entries: [] },
+      releaseSum: conf ? 'sum' : '',
+      binaryTarget: conf ? '/opt/etcd/v3.5.16/etcd' : '',
+      binaryInUse: conf !== undefined,
+      disks: [],
+      strayBinaries: [],
+    };
+    const status = {
+      memberId: host,
+      clusterId: 'c',
+      leaderId: 'h1',
+      version: '3.5.16',
+      raftTerm: 2n,
+      raftIndex: 9n,
+      dbSizeBytes: 0,
+      errors: [],
+    };
+    return {
+      host,
+      settings,
+      facts,
+      wanted: configuration('existing'),
+      ...(api && { api: { status, members: members(peers ?? NAMES) } }),
+      ...(!api && peers && { peers: members(peers) }),
+    };
+  });
+}
+
+const plan = (sketches: Record<string, Sketch>): CreatePlan =>
+  planCreate({ hosts: seen(sketches), limited: Object.keys(sketches), ca: undefined, certLocalDir: '/inv/pki' });
+
+const ready: Sketch = { conf: 'new' };
+const stopped: Sketch = { conf: 'new', data: true };
+const member: Sketch = { conf: 'existing', data: true, service: 'active', api: true };
+
+describe('a run goes on where the last one was interrupted', () => {
+  const cases: [title: string, hosts: Record<string, Sketch>, expected: Partial<CreatePlan>][] = [
+    [
+      'nothing is there yet: all are installed and started as new',
+      { h1: {}, h2: {}, h3: {} },
+      { kind: 'create', state: 'new', install: NAMES, start: NAMES, settle: NAMES, wake: [] },
+    ],
+    [
+      'all is in place and nothing was started: all are started as new',
+      { h1: ready, h2: ready, h3: ready },
+      { state: 'new', install: [], start: NAMES, wake: [] },
+    ],
+    [
+      'one was started and waits for the others, whose names it knows from its settings: they are started as new',
+      { h1: { ...stopped, service: 'activating', peers: [] }, h2: ready, h3: ready },
+      { formed: false, state: 'new', start: ['h2', 'h3'], wake: [] },
+    ],
+    [
+      'two were started and are a quorum, the third never was: it joins what exists',
+      {
+        h1: { ...stopped, service: 'active', api: true, peers: ['h1', 'h2'] },
+        h2: { ...stopped, service: 'active', api: true, peers: ['h1', 'h2'] },
+        h3: ready,
+      },
+      { formed: true, state: 'existing', start: ['h3'], settle: NAMES },
+    ],
+    [
+      'all run and were not told yet that the cluster exists: only that is left to do',
+      {
+        h1: { ...member, conf: 'new' },
+        h2: { ...member, conf: 'new' },
+        h3: member,
+      },
+      { kind: 'complete', formed: true, start: [], install: [], settle: ['h1', 'h2'] },
+    ],
+    ['all are members: nothing is to be done', { h1: member, h2: member, h3: member }, { kind: 'nothing' }],
+    [
+      'all have their data and are stopped: all are started, and nobody needs to be asked first',
+      { h1: stopped, h2: stopped, h3: stopped },
+      { start: NAMES, wake: [] },
+    ],
+    [
+      'some have data and are silent while one is empty: these are asked first, and nothing else is done before',
+      { h1: stopped, h2: ready, h3: stopped },
+      { wake: ['h1', 'h3'], start: [], install: [], settle: [] },
+    ],
+    [
+      'one ends again and again: it is started anew with what is right now, not waited for',
+      { h1: { conf: 'new', service: 'auto-restart' } },
+      { start: ['h1'] },
+    ],
+  ];
+  it.each(cases)('%s', (_, hosts, expected) => {
+    expect(plan(hosts)).toMatchObject(expected);
+  });
+});
+
+describe('an empty directory is never taken for a new member of a cluster that has formed', () => {
+  const cases: [title: string, hosts: Record<string, Sketch>][] = [
+    ['the others serve', { h1: member, h2: { conf: 'existing' }, h3: member }],
+    ['the others serve, etcd.conf is gone too', { h1: member, h2: {}, h3: member }],
+    [
+      'the others were woken, have no quorum, and know that it has started once',
+      {
+        h1: { ...stopped, service: 'activating', peers: NAMES },
+        h2: ready,
+        h3: { ...stopped, service: 'activating', peers: NAMES },
+      },
+    ],
+    [
+      'the others are stopped, and their etcd.conf says existing',
+      { h1: { conf: 'existing', data: true }, h2: ready, h3: { conf: 'existing', data: true } },
+    ],
+  ];
+  it.each(cases)('%s', (_, hosts) => {
+    const decided = plan(hosts);
+    expect(decided.kind).toBe('refused');
+    const refusals = decided.kind === 'refused' ? decided.refusals : [];
+    expect(refusals.map(({ host, next }) => [host, next])).toEqual([
+      ['h2', 'Started like this it would harm the cluster. Replace it: play replace_etcd -l h2'],
+    ]);
+  });
+});
