@@ -9,7 +9,8 @@ export { archive } from './resource/archive.ts';
 export { directory } from './resource/directory.ts';
 export { file } from './resource/file.ts';
 export { link } from './resource/link.ts';
-export type { Change, ProbeOutput, Resource } from './resource/resource.ts';
+export type { PathState } from './resource/path-state.ts';
+export type { Change, Found, Resource } from './resource/resource.ts';
 export { enabled, unit } from './resource/service.ts';
 export {
   type HostContext,

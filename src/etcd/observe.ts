@@ -79,7 +79,7 @@ export function observeScript(request: ObserveRequest): string {
     'echo "clock $(date +%s.%N)"',
     'echo "uid $(id -u)"',
     'read -r init </proc/1/comm; echo "init $init"',
-    'echo "machine $(uname -m)"; echo "hostname $(uname -n)"',
+    'uname -nm | { read -r n m; echo "machine $m"; echo "hostname $n"; }',
     '[ -r /etc/machine-id ] && read -r id </etc/machine-id && echo "machine-id $id"',
     '( . /etc/os-release 2>/dev/null; echo "os ${PRETTY_NAME:-unknown}" )',
     `u=$(systemctl show etcd.service -p ${UNIT_PROPERTIES.join(' -p ')} 2>/dev/null)`,
@@ -98,7 +98,7 @@ export function observeScript(request: ObserveRequest): string {
     `echo "binary $(readlink -f -- ${quote(binary)} 2>/dev/null)"`,
     `[ ${quote(binary)} -ef ${quote(`${releaseDir}/etcd`)} ] && echo 'in-use 1'`,
     `for f in ${TOOLS.map((tool) => quote(posix.join(posix.dirname(binary), tool))).join(' ')}; do [ -e "$f" ] && [ ! -h "$f" ] && echo "stray $f"; done`,
-    ...[...new Set([dataDir, walDir ?? dataDir, releaseDir])].map(diskProbe),
+    diskProbe([...new Set([dataDir, walDir ?? dataDir, releaseDir])]),
     ':',
   ].join('\n');
 }
@@ -106,10 +106,14 @@ export function observeScript(request: ObserveRequest): string {
 const TOOLS = ['etcd', 'etcdctl', 'etcdutl'];
 const UNIT_PROPERTIES = ['ActiveState', 'SubState', 'Result', 'NRestarts', 'FragmentPath', 'MainPID'];
 
-/** The free space where a path is, or will be: of its nearest parent that is there. */
-function diskProbe(path: string): string {
-  const p = quote(path);
-  return `p=${p}; while [ ! -d "$p" ]; do p=$(dirname -- "$p"); done; df -Pk -- "$p" | { read -r _; read -r d _ _ k _; echo "disk $k $d" ${p}; }`;
+/** The free space where each path is, or will be: of its nearest parent that is there. One `df` for all. */
+function diskProbe(paths: readonly string[]): string {
+  const nearest = paths.map(
+    (path) => `p=${quote(path)}; while [ ! -d "$p" ]; do p=\${p%/*}; p=\${p:-/}; done; set -- "$@" "$p"`,
+  );
+  const names = paths.map(quote).join(' ');
+  const read = `read -r _; for n in ${names}; do read -r d _ _ k _; echo "disk $k $d $n"; done`;
+  return `set --; ${nearest.join('; ')}; df -Pk -- "$@" | { ${read}; }`;
 }
 
 /** Reads what {@link observeScript} printed. */

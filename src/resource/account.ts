@@ -13,7 +13,7 @@ export function systemUser(wish: SystemUserWish): Resource {
   return {
     kind: 'user',
     id: wish.name,
-    probe: `getent group -- ${name} >/dev/null && echo group; getent passwd -- ${name} >/dev/null && echo user; :`,
+    probe: `getent passwd -- ${name} >/dev/null && echo user || { getent group -- ${name} >/dev/null && echo group; }; :`,
     compare: ({ stdout }) => diffSystemUser({ group: /^group$/m.test(stdout), user: /^user$/m.test(stdout) }, wish),
   };
 }

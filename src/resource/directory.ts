@@ -1,13 +1,5 @@
 import { quote } from '../connection/quote.ts';
-import {
-  type Ownership,
-  octal,
-  ownershipDifference,
-  type PathState,
-  parsePathState,
-  setOwnership,
-  statProbe,
-} from './ownership.ts';
+import { type Ownership, octal, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
 export interface DirectoryWish extends Ownership {
@@ -16,23 +8,22 @@ export interface DirectoryWish extends Ownership {
   onlyCreate?: boolean;
 }
 
-/** A directory with its parents; parents that are made get root and 0755. */
+/** A directory with its parents; parents that are made get root and 0755. A link to a directory is as good as one. */
 export function directory(wish: Omit<DirectoryWish, 'owner' | 'group'> & Partial<Ownership>): Resource {
   const desired: DirectoryWish = { owner: 'root', group: wish.owner ?? 'root', ...wish };
-  return {
-    kind: 'directory',
-    id: desired.path,
-    // Through a link to a directory: people put data on other disks that way.
-    probe: `p=${quote(desired.path)}; if [ -d "$p" ]; then stat -Lc '%F|%a|%U|%G' -- "$p"; else ${statProbe(desired.path)}; fi`,
-    compare: ({ stdout }) => diffDirectory(parsePathState(stdout), desired),
-  };
+  const { path } = desired;
+  return { kind: 'directory', id: path, paths: [path], compare: ({ stat }) => diffDirectory(stat(path), desired) };
 }
 
-export function diffDirectory(actual: PathState, desired: DirectoryWish): Change | undefined {
+export function diffDirectory(found: PathState, desired: DirectoryWish): Change | undefined {
+  // People put data on other disks by a link.
+  const actual = found.behind ?? found;
   const path = quote(desired.path);
   if (actual.type === 'directory') {
     const words = desired.onlyCreate ? [] : ownershipDifference(actual, desired);
-    return words.length === 0 ? undefined : { summary: words.join(', '), apply: setOwnership(path, desired) };
+    // With a dot: what the link leads to, not the link.
+    const itself = quote(`${desired.path}/.`);
+    return words.length === 0 ? undefined : { summary: words.join(', '), apply: setOwnership(itself, desired) };
   }
   if (actual.type !== 'absent') throw new ProbeError(`${desired.path} is there but is no directory (${actual.type})`);
   const made = `mkdir -p -- ${path}\n${setOwnership(path, desired)}`;

@@ -5,7 +5,6 @@ export function pending(kind: string, id: string, summary: string): Resource {
   return {
     kind,
     id,
-    probe: ':',
     compare: () => ({ summary, apply: `echo 'not at hand: this is only for check mode' >&2; exit 1` }),
   };
 }

@@ -1,9 +1,16 @@
 import type { ScriptInput } from '../connection/connection.ts';
+import type { PathState } from './path-state.ts';
 
-/** What a probe left behind: its standard output (with errors mixed in) and exit status. */
-export interface ProbeOutput {
+/** What was found on a host for one resource. */
+export interface Found {
+  /** Exit status of the probe snippet; 0 where there is none. */
   code: number;
+  /** What the probe snippet printed, errors mixed in. */
   stdout: string;
+  /** What `stat` says of the resource's `paths`; a path that is not there is `absent`. */
+  stat(path: string): PathState;
+  /** sha256 of one of the resource's `sums`; undefined where there is no readable file. */
+  sum(path: string): string | undefined;
 }
 
 /** A text that changes on a host. Never made for secret content. */
@@ -13,11 +20,14 @@ export interface TextDiff {
   after: string;
 }
 
+/** The text that will be there; what is there now is fetched only when the difference is to be shown. */
+export type NewText = Omit<TextDiff, 'before'>;
+
 /** What closes the difference between what is there and what is wanted. */
 export interface Change {
   /** A few words: `content`, `mode 0644 → 0600`, `absent → directory`. */
   summary: string;
-  diff?: TextDiff;
+  diff?: NewText;
   /** A snippet of `sh`, run as root under `set -e`; safe to run again after it was interrupted anywhere. */
   apply: string;
   /** Bytes that the snippet reads from its standard input; such a change is applied in a round trip of its own. */
@@ -27,15 +37,21 @@ export interface Change {
 }
 
 /**
- * One thing on a host and the state it should be in. `probe` prints what is there and changes nothing; `compare` is
- * pure: it reads that and gives the change, or undefined where nothing differs.
+ * One thing on a host and the state it should be in. What must be known of it is said as data, so that a batch of any
+ * size is looked at by one `stat` and one `sha256sum`; `probe` is for what these do not tell. Looking changes nothing.
+ * `compare` is pure: it reads what was found and gives the change, or undefined where nothing differs.
  */
 export interface Resource {
   kind: string;
   /** What it is, unique within its kind on a host: a path, a name. */
   id: string;
-  probe: string;
-  compare(found: ProbeOutput): Change | undefined;
+  /** Absolute paths whose type, owner, mode and link target matter. */
+  paths?: readonly string[];
+  /** Absolute paths of files whose sha256 matters. */
+  sums?: readonly string[];
+  /** A snippet of `sh` that prints what else must be known. */
+  probe?: string;
+  compare(found: Found): Change | undefined;
 }
 
 /** Raised by `compare` where a probe could not see: the state is unknown, which is not the same as different. */

@@ -1,9 +1,16 @@
 import { quote } from '../connection/quote.ts';
-import { diffFile, type FileWish, fileProbe, parseFileState } from './file.ts';
+import { diffFile, type FileWish } from './file.ts';
 import type { Change, Resource } from './resource.ts';
 
+export interface UnitWish {
+  name: string;
+  content: string;
+  /** As of a file: one without these words is kept beside it. */
+  keepForeign?: string;
+}
+
 /** A unit file under /etc/systemd/system that systemd has read: a file not yet read counts as different. */
-export function unit({ name, content }: { name: string; content: string }): Resource {
+export function unit({ name, content, keepForeign }: UnitWish): Resource {
   const desired: FileWish = {
     path: `/etc/systemd/system/${name}`,
     content,
@@ -11,16 +18,17 @@ export function unit({ name, content }: { name: string; content: string }): Reso
     group: 'root',
     mode: 0o644,
     secret: false,
+    ...(keepForeign ? { keepForeign } : {}),
     afterwards: 'systemctl daemon-reload',
   };
+  const { path } = desired;
   return {
     kind: 'unit',
     id: name,
-    probe: `systemctl show -p NeedDaemonReload --value -- ${quote(name)}\n${fileProbe(desired)}`,
-    compare: ({ stdout }) => {
-      const [stale = '', ...rest] = stdout.split('\n');
-      return diffUnit(diffFile(parseFileState(rest.join('\n')), desired), stale.trim() === 'yes');
-    },
+    paths: [path],
+    sums: [path],
+    probe: `systemctl show -p NeedDaemonReload --value -- ${quote(name)}`,
+    compare: ({ stdout, stat, sum }) => diffUnit(diffFile(stat(path), sum(path), desired), stdout.trim() === 'yes'),
   };
 }
 

@@ -1,20 +1,61 @@
 import { randomBytes } from 'node:crypto';
 import type { Connection, ScriptResult } from '../connection/connection.ts';
-import type { Change, ProbeOutput, Resource } from '../resource/resource.ts';
+import { quote } from '../connection/quote.ts';
+import { PlayError } from '../errors.ts';
+import { ABSENT, parseStats, parseSums, statScript, sumScript } from '../resource/path-state.ts';
+import type { Change, Found, NewText, Resource, TextDiff } from '../resource/resource.ts';
 
 export interface Applied {
   code: number;
   output: string;
 }
 
-/** Probes any number of resources in one round trip. The order of the answers is the order of the resources. */
-export async function probeAll(connection: Connection, resources: readonly Resource[]): Promise<ProbeOutput[]> {
+/**
+ * Looks at any number of resources in one round trip: all their paths by one `stat`, all their sums by one `sha256sum`,
+ * then their own snippets. The order of the answers is the order of the resources.
+ */
+export async function probeAll(connection: Connection, resources: readonly Resource[]): Promise<Found[]> {
   if (resources.length === 0) return [];
   const mark = `probe-${randomBytes(8).toString('hex')}`;
-  const script = resources.map(({ probe }) => `( ${probe}\n) 2>&1\nprintf '\\n%s %d\\n' ${mark} "$?"`).join('\n');
+  const paths = [...new Set(resources.flatMap((resource) => resource.paths ?? []))];
+  const sums = [...new Set(resources.flatMap((resource) => resource.sums ?? []))];
+  const snippets = [
+    paths.length > 0 ? statScript(paths) : ':',
+    sums.length > 0 ? sumScript(sums) : ':',
+    ...resources.flatMap(({ probe }) => (probe === undefined ? [] : [probe])),
+  ];
+  const script = snippets.map((snippet) => `( ${snippet}\n) 2>&1\nprintf '\\n%s %d\\n' ${mark} "$?"`).join('\n');
   const { stdout } = await connection.run(script);
-  return splitByMark(stdout, mark).map(({ code, output }) => ({ code, stdout: output }));
+  const [stats, summed, ...answers] = splitByMark(stdout, mark);
+  const states = parseStats(stats?.output ?? '', paths);
+  const found = parseSums(summed?.output ?? '');
+  return resources.map(({ probe, kind, id }) => {
+    const answer = probe === undefined ? { code: 0, output: '' } : answers.shift();
+    if (!answer) throw new PlayError(`the probe of ${kind} ${id} gave no answer`);
+    return {
+      code: answer.code,
+      stdout: answer.output,
+      stat: (path) => states.get(path) ?? ABSENT,
+      sum: (path) => found.get(path),
+    };
+  });
 }
+
+/** Fetches what stands in files now, for showing how they will differ; a file that is not there, or is huge, is empty. */
+export async function withBefore(connection: Connection, texts: readonly NewText[]): Promise<TextDiff[]> {
+  if (texts.length === 0) return [];
+  const mark = `text-${randomBytes(8).toString('hex')}`;
+  const show = (path: string) => {
+    const p = quote(path);
+    return `[ -f ${p} ] && [ "$(stat -c %s -- ${p})" -le ${LARGEST_DIFF_BYTES} ] && cat -- ${p}`;
+  };
+  const script = texts.map(({ path }) => `( ${show(path)} )\nprintf '\\n%s %d\\n' ${mark} "$?"`).join('\n');
+  const { stdout } = await connection.run(script);
+  const before = splitByMark(stdout, mark);
+  return texts.map((text, index) => ({ ...text, before: before[index]?.output ?? '' }));
+}
+
+const LARGEST_DIFF_BYTES = 262_144;
 
 /**
  * Applies changes in order, in one round trip for each run of changes without an input. Stops at the first that fails:

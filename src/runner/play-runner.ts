@@ -1,7 +1,7 @@
 import { RemoteCommandError } from '../connection/errors.ts';
 import { asPlayError, PlayError, UnreachableError } from '../errors.ts';
-import { type Change, ProbeError, type ProbeOutput, type Resource, type TextDiff } from '../resource/resource.ts';
-import { applyAll, probeAll } from './batch.ts';
+import { type Change, type Found, ProbeError, type Resource, type TextDiff } from '../resource/resource.ts';
+import { applyAll, probeAll, withBefore } from './batch.ts';
 import { CONTROL, type Listener, type TaskStatus } from './events.ts';
 import type { HostContext, HostTask, OnceTask, Outcome, ResourceTask, RunContext, Task } from './playbook.ts';
 
@@ -79,6 +79,7 @@ export class PlayRunner {
     let current = tasks[0]!.name;
     let applied = 0;
     const due: (Row & { change: Change })[] = [];
+    const diffs: TextDiff[] = [];
     try {
       for (const task of tasks) {
         current = task.name;
@@ -97,6 +98,8 @@ export class PlayRunner {
         const change = compare(row.resource, found[index]);
         if (change) due.push({ ...row, change });
       }
+      const texts = due.flatMap(({ change }) => (change.diff ? [change.diff] : []));
+      if (this.#context.diff) diffs.push(...(await withBefore(connection, texts)));
       if (!this.#context.check && due.length > 0) {
         const startNext = () => {
           const next = due[applied]?.task.name;
@@ -118,7 +121,7 @@ export class PlayRunner {
           },
         );
       }
-      for (const task of tasks) this.#endBatched(host, task, rows, due, started);
+      for (const task of tasks) this.#endBatched(host, task, rows, due, diffs, started);
     } catch (error) {
       const done = tasks.slice(
         0,
@@ -126,18 +129,25 @@ export class PlayRunner {
       );
       const touched = due.slice(0, applied);
       for (const task of done)
-        if (touched.some((one) => one.task === task)) this.#endBatched(host, task, rows, touched, started);
+        if (touched.some((one) => one.task === task)) this.#endBatched(host, task, rows, touched, diffs, started);
       this.#fail(host, current, started, error);
     }
   }
 
-  #endBatched(host: string, task: ResourceTask, rows: Row[], due: (Row & { change: Change })[], started: number): void {
+  #endBatched(
+    host: string,
+    task: ResourceTask,
+    rows: Row[],
+    due: (Row & { change: Change })[],
+    diffs: TextDiff[],
+    started: number,
+  ): void {
     const own = due.filter((one) => one.task === task);
     const summary = own.map(({ resource, change }) => `${resource.id}: ${change.summary}`).join('; ');
-    const diffs = own.flatMap(({ change }) => (change.diff ? [change.diff] : []));
+    const shown = diffs.filter(({ path }) => own.some(({ change }) => change.diff?.path === path));
     const changed = this.#context.check ? 'would change' : 'changed';
     const status = !rows.some((row) => row.task === task) ? 'skipped' : own.length > 0 ? changed : 'ok';
-    this.#end(host, task.name, status, started, summary, diffs);
+    this.#end(host, task.name, status, started, summary, shown);
   }
 
   #hostContext(host: string, task: string): HostContext {
@@ -184,7 +194,7 @@ export class PlayRunner {
   }
 }
 
-function compare(resource: Resource, found: ProbeOutput | undefined): Change | undefined {
+function compare(resource: Resource, found: Found | undefined): Change | undefined {
   if (!found) throw new PlayError(`the probe of ${resource.kind} ${resource.id} gave no answer`);
   try {
     return resource.compare(found);

@@ -11,6 +11,8 @@ export interface RunContext {
   readonly hosts: readonly string[];
   /** Check mode: nothing may be changed, on hosts or here. */
   readonly check: boolean;
+  /** Differences of files are to be shown. */
+  readonly diff: boolean;
   /** Folders in which templates are looked up, first come first served. */
   readonly templateDirs: readonly string[];
   /** The folder of the first inventory source: relative paths in variables start there. */

@@ -112,12 +112,13 @@ class Run {
   }
 
   #context(allHosts: string[], hosts: string[]): RunContext {
-    const { inventory, check, templateDirs, inventoryDir, signal, listener } = this.#request;
+    const { inventory, check, diff, templateDirs, inventoryDir, signal, listener } = this.#request;
     return {
       inventory,
       allHosts,
       hosts,
       check,
+      diff,
       templateDirs,
       inventoryDir,
       signal,
