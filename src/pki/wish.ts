@@ -55,8 +55,8 @@ export function dnsNameFault(name: string): string | undefined {
     if (label.length > 63) return 'has a label longer than 63 characters';
     if (!/^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$/.test(label)) return `has a label that is none: "${label}"`;
   }
-  // A last label of digits only would be read as a (broken) IPv4 address: 10.0.0.256, 10.0.0.
-  if (/^\d+$/.test(labels.at(-1) ?? '')) return 'looks like an IP address but is none';
+  // A slip in an address: 10.0.0.256, 10.0.0. But `etcd-10.0.0.11` is the name of a member whose host is known by address.
+  if (/^[\d.]+$/.test(name)) return 'looks like an IP address but is none';
   return undefined;
 }
 

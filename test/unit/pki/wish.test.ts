@@ -13,6 +13,7 @@ describe('a name in a certificate', () => {
     'a'.repeat(63),
     '1host',
     '3com.com',
+    'etcd-10.0.0.11',
   ])('may be %s', (name) => expect(dnsNameFault(name)).toBeUndefined());
 
   it.each([
