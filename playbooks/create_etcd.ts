@@ -126,7 +126,8 @@ export default playbook({
         () => {
           const { errors, warnings } = clockComplaints([...clocks.values()]);
           for (const warning of warnings) run.say(warning, 'warning');
-          const machines = [...seen.values()].map(({ host, facts }) => ({ host, machineId: facts.machineId }));
+          const looked = run.allHosts.flatMap((host) => seen.get(host) ?? []);
+          const machines = looked.map(({ host, facts }) => ({ host, machineId: facts.machineId }));
           const complaints = [...errors, ...sameMachines(machines)];
           if (complaints.length > 0) throw complaintsError(undefined, complaints);
         },

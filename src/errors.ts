@@ -84,13 +84,17 @@ export function asPlayError(error: unknown): PlayError {
 /** The whole of an error in plain lines, most important first: `host: message`, where, what to do next. */
 export function describeError(error: unknown): string {
   if (error instanceof ManyErrors) {
-    const head = `${error.host ? `${error.host}: ` : ''}${error.message}`;
+    const head = `${placeText(error)}${error.message}`;
     return [head, ...error.errors.map((e) => indent(describeError(e), '  '))].join('\n');
   }
   if (!(error instanceof PlayError)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
   const where = error.file ? `${error.file}${error.line ? `:${error.line}` : ''}: ` : '';
-  const head = `${error.host ? `${error.host}: ` : ''}${error.task ? `[${error.task}] ` : ''}${where}${error.message}`;
+  const head = `${placeText(error)}${where}${error.message}`;
   return error.next ? `${head}\n  → ${error.next}` : head;
+}
+
+function placeText({ host, task }: PlayError): string {
+  return `${host ? `${host}: ` : ''}${task ? `[${task}] ` : ''}`;
 }
 
 function indent(text: string, by: string): string {

@@ -7,9 +7,11 @@ export function diffText(diff: TextDiff, paint: Paint): string {
   const { createTwoFilesPatch } = createRequire(import.meta.url)('diff') as typeof import('diff');
   const before = diff.before === '' ? '/dev/null' : diff.path;
   const patch = createTwoFilesPatch(before, diff.path, diff.before, diff.after, '', '', { context: 3 });
+  // Above the two names stands a rule, and sometimes more.
   return patch
+    .slice(patch.indexOf('--- '))
+    .replace(/\n$/, '')
     .split('\n')
-    .slice(1, -1)
     .map((line) => paintLine(line, paint))
     .join('\n');
 }

@@ -150,18 +150,32 @@ function refuseTwoClusters(hosts: readonly SeenHost[]): Refusal[] {
   ];
 }
 
+/** Others keep their settings in the same place too: the CA file has a name of our own. */
+function isOurs(configuration: Map<string, string> | undefined): boolean {
+  return configuration?.get('ETCD_TRUSTED_CA_FILE')?.endsWith('/etcd-ca.pem') ?? false;
+}
+
 /** Data or a service that etcd-play did not put there are never touched. */
 function refuseStranger(seen: SeenHost): Refusal[] {
   const { host, facts, settings } = seen;
   const configuration = configurationOf(seen);
   const { service } = facts;
   const runs = service.activeState === 'active' || service.activeState === 'activating';
-  if (!configuration && (hasData(seen) || facts.data.kind === 'etcd')) {
+  if (!isOurs(configuration) && (hasData(seen) || facts.data.kind === 'etcd')) {
     return [
       {
         host,
         reason: `${settings.dataDir} holds data of an etcd that etcd-play did not set up`,
         next: 'Nothing was touched. Move it aside if it is not needed, or choose another ETCD_DATA_DIR.',
+      },
+    ];
+  }
+  if (runs && !isOurs(configuration)) {
+    return [
+      {
+        host,
+        reason: `an etcd.service that etcd-play did not set up runs here (${service.fragment})`,
+        next: 'Nothing was touched. Stop and disable it if it is not needed, then run again.',
       },
     ];
   }
@@ -280,8 +294,8 @@ function drift(seen: SeenHost): string[] {
 
 /** A forming that was begun must be finished with the members it was begun with: they stand in the first log entries. */
 function refuseForming(seen: SeenHost, hosts: readonly SeenHost[]): Refusal[] {
-  if (!hasData(seen)) return [];
-  const begun = configurationOf(seen)?.get('ETCD_INITIAL_CLUSTER') ?? '';
+  const begun = configurationOf(seen)?.get('ETCD_INITIAL_CLUSTER');
+  if (!hasData(seen) || begun === undefined) return [];
   const wanted = parseEnvironmentFile(seen.wanted).get('ETCD_INITIAL_CLUSTER') ?? '';
   const sorted = (text: string) => text.split(',').sort().join(',');
   if (sorted(begun) === sorted(wanted)) return [];

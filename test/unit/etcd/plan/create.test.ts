@@ -175,3 +175,82 @@ describe('an empty directory is never taken for a new member of a cluster that h
     ]);
   });
 });
+
+describe('what was changed, or is not of our making, is refused with the way on', () => {
+  type Change = (host: SeenHost) => SeenHost;
+  const running = { h1: member, h2: member, h3: member };
+  const want =
+    (from: string | RegExp, to: string): Change =>
+    (host) => ({ ...host, wanted: host.wanted.replace(from, to) });
+  const withSettings =
+    (settings: Partial<SeenHost['settings']>): Change =>
+    (host) => ({ ...host, settings: { ...host.settings, ...settings } });
+  const withFacts =
+    (facts: Partial<HostFacts>): Change =>
+    (host) => ({ ...host, facts: { ...host.facts, ...facts } });
+  const foreign = 'ETCD_NAME=a\nETCD_DATA_DIR=/var/lib/etcd\nETCD_INITIAL_CLUSTER_TOKEN=etcd-cluster\n';
+  const moved: Change = (host) => withSettings({ advertisePeerUrl: 'https://10.0.0.99:2380' })(host);
+
+  const cases: [title: string, sketches: Record<string, Sketch>, change: Change, refusals: string[]][] = [
+    [
+      'a setting is wanted otherwise',
+      running,
+      want(/(HEARTBEAT_INTERVAL)=.*/, '$1="200"'),
+      ['etcd.conf differs from what is wanted in ETCD_HEARTBEAT_INTERVAL → reload_etcd'],
+    ],
+    [
+      'a member has another peer address: it is no stranger that should be deleted',
+      running,
+      (host) => moved(want(/(ADVERTISE_PEER_URLS)=.*/, '$1="https://10.0.0.99:2380"')(host)),
+      ['etcd.conf differs from what is wanted in ETCD_INITIAL_ADVERTISE_PEER_URLS → reload_etcd'],
+    ],
+    [
+      'a newer version is wanted',
+      running,
+      withSettings({ version: '3.5.30' }),
+      ['etcd 3.5.16 runs here, and ETCD_VERSION is 3.5.30 → upgrade_etcd'],
+    ],
+    [
+      'an older version is wanted',
+      running,
+      withSettings({ version: '3.4.23' }),
+      ['etcd 3.5.16 runs here, and ETCD_VERSION is 3.4.23 → downgrade_etcd'],
+    ],
+    [
+      'data lie there without an etcd.conf',
+      { h1: {}, h2: { data: true }, h3: {} },
+      (host) => host,
+      ['/var/lib/etcd holds data of an etcd that etcd-play did not set up → '],
+    ],
+    [
+      'data lie there with an etcd.conf of somebody else, who chose the same token',
+      { h1: {}, h2: { data: true }, h3: {} },
+      withFacts({ configuration: foreign }),
+      ['/var/lib/etcd holds data of an etcd that etcd-play did not set up → '],
+    ],
+    [
+      'an etcd.service of somebody else runs',
+      { h1: {}, h2: { service: 'active' }, h3: {} },
+      (host) => host,
+      ['an etcd.service that etcd-play did not set up runs here () → '],
+    ],
+  ];
+  const refusalsOf = (hosts: SeenHost[]) => {
+    const decided = planCreate({ hosts, limited: NAMES, ca: undefined, certLocalDir: '/inv/pki' });
+    return decided.kind === 'refused' ? decided.refusals : [];
+  };
+
+  it.each(cases)('%s', (_, sketches, change, expected) => {
+    const hosts = seen(sketches).map((host) => (host.host === 'h2' ? change(host) : host));
+    const found = refusalsOf(hosts).map(({ host, reason, next }) => {
+      expect(host).toBe('h2');
+      return `${reason} → ${/play (\w+_etcd)/.exec(next)?.[1] ?? ''}`;
+    });
+    expect(found).toEqual(expected);
+  });
+
+  it('a longer list of first members is no difference: it was read at the first start alone', () => {
+    const change = want(/(INITIAL_CLUSTER)=.*/, '$1="etcd-h1=https://10.0.0.11:2380"');
+    expect(refusalsOf(seen(running).map(change))).toEqual([]);
+  });
+});
