@@ -83,6 +83,7 @@ export default playbook({
 
     run.onEnd(async () => void (await Promise.all([...answers.values()].map(({ client }) => client?.close()))));
 
+    const ask = async (host: string) => askMember(await run.connect(host), own(host), identity!, true);
     const archOf = (host: string) => ARCHITECTURES[seen.get(host)!.facts.machine]!;
     const initialCluster = all.map(({ name, advertisePeerUrl }) => ({ name, peerUrl: advertisePeerUrl }));
     const configuration = (host: string, state: 'new' | 'existing', arch: 'amd64' | 'arm64') =>
@@ -243,9 +244,9 @@ export default playbook({
           step('etcd is ready', async ({ host, connect }) => {
             if (answers.get(host)?.api) return;
             await waitUntilReady(await connect(), FORMING_MS, run.signal);
-            answers.set(host, await askMember(await connect(), own(host), identity!, true));
+            answers.set(host, await ask(host));
           }),
-          once('Members agree', () => untilMembersAgree(answers, AGREEING_MS, run.signal)),
+          once('Members agree', () => untilMembersAgree(answers, ask, AGREEING_MS, run.signal)),
           step('Reads and writes pass', async ({ host }) => {
             const write = plan.kind !== 'nothing';
             health.set(host, await proveMember(own(host), answers.get(host)!.client!, { write }));

@@ -24,6 +24,13 @@ export class RemoteTimeoutError extends PlayError {
 /** sshd or the far end would not open a stream to an address. */
 export class TunnelError extends PlayError {
   override readonly name = 'TunnelError';
+  /** sshd allows no tunnels at all, whatever is at the other end. */
+  readonly forbidden: boolean;
+
+  constructor(message: string, place: ErrorPlace & { forbidden: boolean }) {
+    super(message, place);
+    this.forbidden = place.forbidden;
+  }
 }
 
 /** A command on a host ended with a status that the task does not accept. */

@@ -287,6 +287,7 @@ class SshConnection implements Connection {
           new TunnelError(`no tunnel to ${address}:${port}: ${error.message}`, {
             host: this.host,
             cause: error,
+            forbidden: prohibited,
             ...(prohibited ? { next: 'Allow it in sshd_config there: AllowTcpForwarding local' } : {}),
           }),
         );

@@ -1,4 +1,5 @@
 import type { Connection } from '../connection/connection.ts';
+import { TunnelError } from '../connection/errors.ts';
 import { PlayError, UnreachableError } from '../errors.ts';
 import { type ClientIdentity, type MemberAddress, type MemberClient, openMember } from './client.ts';
 import type { Member, MemberStatus } from './cluster.ts';
@@ -87,7 +88,8 @@ export async function askMember(
   try {
     return { peers: await askPeerView(connection, peerAddress(settings), identity) };
   } catch (error) {
-    if (error instanceof UnreachableError) throw error;
+    // Where sshd forbids tunnels no member will ever answer: that must not look like silence.
+    if (error instanceof UnreachableError || (error instanceof TunnelError && error.forbidden)) throw error;
     return {};
   }
 }

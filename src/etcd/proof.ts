@@ -14,12 +14,13 @@ const PAUSE_MS = 200;
  */
 export async function untilMembersAgree(
   answers: Map<string, MemberAnswer>,
+  ask: (host: string) => Promise<MemberAnswer>,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const { found, missing } = judge(answers);
+    const found = judge(answers);
     if (found.length === 0) return;
     if (signal.aborted || performance.now() > deadline) {
       throw new PlayError(`the members do not agree: ${found.join('; ')}`, {
@@ -27,25 +28,30 @@ export async function untilMembersAgree(
       });
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-    await Promise.all(missing.map((answer) => askAgain(answer)));
+    await Promise.all([...answers].map(async ([host, answer]) => answers.set(host, await askAgain(host, answer, ask))));
   }
 }
 
-function judge(answers: Map<string, MemberAnswer>): { found: string[]; missing: MemberAnswer[] } {
-  const all = [...answers.values()];
+function judge(answers: ReadonlyMap<string, MemberAnswer>): string[] {
   const silent = [...answers].filter(([, { api }]) => !api).map(([host]) => `${host} does not answer`);
+  if (silent.length > 0) return silent;
   const spoken: Answer[] = [...answers].flatMap(([host, { api }]) => (api ? [{ host, ...api }] : []));
-  const found = silent.length > 0 ? silent : disagreements(spoken, answers.size);
-  return { found, missing: all };
+  return disagreements(spoken, answers.size);
 }
 
-async function askAgain(answer: MemberAnswer): Promise<void> {
-  if (!answer.client) return;
+/** By the client that is open, else anew: a member that was busy when it was asked first has none. */
+async function askAgain(
+  host: string,
+  answer: MemberAnswer,
+  ask: (host: string) => Promise<MemberAnswer>,
+): Promise<MemberAnswer> {
+  const { client } = answer;
+  if (!client) return ask(host);
   try {
-    const [status, members] = await Promise.all([answer.client.status(), answer.client.members()]);
-    answer.api = { status, members };
+    const [status, members] = await Promise.all([client.status(), client.members()]);
+    return { client, api: { status, members } };
   } catch {
-    answer.api = undefined;
+    return { client };
   }
 }
 

@@ -126,6 +126,17 @@ describe('a connection over ssh2', () => {
     await tunnel.close();
   });
 
+  it('says how to allow tunnels where sshd forbids them', async () => {
+    await lab.exec('h1', 'echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/no.conf; systemctl restart ssh');
+    const connection = await connect({});
+    await expect(connection.openStream('127.0.0.1', 22)).rejects.toMatchObject({
+      host: 'h1',
+      forbidden: true,
+      next: 'Allow it in sshd_config there: AllowTcpForwarding local',
+    });
+    await lab.exec('h1', 'rm /etc/ssh/sshd_config.d/no.conf; systemctl restart ssh');
+  });
+
   it('notices a network that is cut within 15 seconds, in the middle of a script, and names the host', async () => {
     const connection = await connect({});
     const running = connection.run('sleep 120');
