@@ -22,6 +22,8 @@ import { FramedShell } from './shell.ts';
 const KEEPALIVE_INTERVAL_MS = 4_000;
 const KEEPALIVE_COUNT = 2;
 const HANDSHAKE_TIMEOUT_MS = 20_000;
+/** Why a channel was not opened (RFC 4254, 5.1). */
+const ADMINISTRATIVELY_PROHIBITED = 1;
 
 /**
  * Opens the connection to a host: one TCP connection, one shell as the become user.
@@ -282,7 +284,7 @@ class SshConnection implements Connection {
       if (this.#closed) return reject(this.#lost('the connection is closed'));
       this.#client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
         if (!error) return resolve(channel);
-        const prohibited = /prohibited/i.test(error.message);
+        const prohibited = (error as { reason?: number }).reason === ADMINISTRATIVELY_PROHIBITED;
         reject(
           new TunnelError(`no tunnel to ${address}:${port}: ${error.message}`, {
             host: this.host,
