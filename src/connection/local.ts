@@ -25,14 +25,25 @@ export async function connectLocal(settings: ConnectionSettings): Promise<Connec
     if (ready) shell.fail(new UnreachableError('the shell ended', { host }));
     else shell.fail(becomeFailure(settings, shell.pendingStderr, code ?? undefined));
   });
-  await shell.run(':', { timeoutMs: 20_000 });
+  // Not `end`: bytes that nobody takes any more would keep it open.
+  const close = () => void child.stdin.destroy();
+  const run: Connection['run'] = async (script, options) => {
+    try {
+      return await shell.run(script, options);
+    } catch (error) {
+      // A shell that failed once is out of step with us: nothing more may be sent through it.
+      close();
+      throw error;
+    }
+  };
+  await run(':', { timeoutMs: 20_000 });
   ready = true;
   return {
     host,
     get roundTrips() {
       return shell.frames;
     },
-    run: (script, options) => shell.run(script, options),
+    run,
     openStream: (address, port) =>
       new Promise<Duplex>((resolve, reject) => {
         const socket = connect({ host: address, port, noDelay: true, allowHalfOpen: true });
@@ -42,6 +53,6 @@ export async function connectLocal(settings: ConnectionSettings): Promise<Connec
           resolve(socket);
         });
       }),
-    close: () => void child.stdin.end(),
+    close,
   };
 }

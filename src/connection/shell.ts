@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
-import { UnreachableError } from '../errors.ts';
+import { PlayError, UnreachableError } from '../errors.ts';
 import { DEFAULT_SCRIPT_TIMEOUT_MS, type RunOptions, type ScriptInput, type ScriptResult } from './connection.ts';
 import { lastLines, RemoteTimeoutError } from './errors.ts';
 import { quote } from './quote.ts';
@@ -16,6 +16,10 @@ export interface ShellStreams {
  * that no content of a script can break the framing, stand in an argument list or change the shell itself. The end of
  * both streams is marked by a random word; an input is asked for only when the shell has nothing else to read, since
  * `sh` reads ahead on a pipe.
+ *
+ * The script runs in the background, and the shell waits for a line from us. When our end is closed instead (a script
+ * took too long, `play` was killed, the link is gone), that ends the shell's process group: sshd itself lets what it
+ * runs go on without its client.
  */
 export class FramedShell {
   readonly #streams: ShellStreams;
@@ -64,7 +68,6 @@ export class FramedShell {
     const frame = ++this.#frame;
     const mark = `${this.#mark}-${frame}`;
     const started = performance.now();
-    const body = input ? withInput(script, input, `${mark}-ready`) : `( eval ${quote(script)}\n) </dev/null`;
     let timer: NodeJS.Timeout | undefined;
     const lost = new Promise<never>((_, reject) => {
       this.#onLost = reject;
@@ -79,7 +82,7 @@ export class FramedShell {
     });
     lost.catch(() => undefined);
     try {
-      this.#write(`${body}\nprintf '\\n%s %d\\n' ${mark} "$?"; printf '\\n%s\\n' ${mark} >&2\n`);
+      this.#write(frameText(script, mark, input));
       if (input) {
         await Promise.race([this.#out.until(`\n${mark}-ready\n`), lost]);
         await Promise.race([this.#pour(input), lost]);
@@ -89,6 +92,8 @@ export class FramedShell {
         lost,
       ]);
       const status = await Promise.race([this.#out.until('\n'), lost]);
+      // The answer is whole, whether or not the shell is still there to be let go on.
+      if (this.#streams.stdin.writable) this.#streams.stdin.write('\n');
       return {
         code: Number(status.toString()),
         stdout: out.toString(),
@@ -109,15 +114,38 @@ export class FramedShell {
     this.#streams.stdin.write(text);
   }
 
+  /** Until more may be written, or never will be. */
+  #drained(): Promise<void> {
+    const { stdin } = this.#streams;
+    return new Promise((resolve) => {
+      const done = () => {
+        stdin.off('drain', done).off('close', done);
+        resolve();
+      };
+      stdin.on('drain', done).on('close', done);
+    });
+  }
+
+  async *#chunksOf(input: ScriptInput): AsyncGenerator<Buffer> {
+    try {
+      yield* input.open();
+    } catch (cause) {
+      throw new PlayError(`what was to be sent cannot be read: ${(cause as Error).message}`, {
+        host: this.#host,
+        cause,
+        next: 'Look at that file on this machine, then run again.',
+      });
+    }
+  }
+
   async #pour(input: ScriptInput): Promise<void> {
     let done = 0;
-    for await (const chunk of input.open()) {
+    for await (const chunk of this.#chunksOf(input)) {
       const rest = input.sizeBytes - done;
-      const bytes = (chunk as Buffer).length > rest ? (chunk as Buffer).subarray(0, rest) : (chunk as Buffer);
+      const bytes = chunk.length > rest ? chunk.subarray(0, rest) : chunk;
       done += bytes.length;
-      if (!this.#streams.stdin.write(bytes)) {
-        await new Promise<void>((resolve) => this.#streams.stdin.once('drain', resolve));
-      }
+      if (!this.#streams.stdin.write(bytes)) await this.#drained();
+      if (this.#lost) return;
       input.onProgress?.(done);
     }
     if (done < input.sizeBytes) {
@@ -132,9 +160,18 @@ export class FramedShell {
   }
 }
 
-/** Feeds exactly `sizeBytes` of the shell's own input to the script, and swallows what the script does not read. */
-function withInput(script: string, input: ScriptInput, ready: string): string {
-  return `printf '\\n%s\\n' ${ready}; head -c ${input.sizeBytes} | ( ( eval ${quote(script)}\n); r=$?; cat >/dev/null; exit $r )`;
+/**
+ * What is written to the shell for one script. All of it stands in braces, so that the shell has read the whole before
+ * it runs the first word: what it had not read by then, the script would get as its input.
+ */
+function frameText(script: string, mark: string, input: ScriptInput | undefined): string {
+  const ending = `printf '\\n%s %d\\n' ${mark} "$r"; printf '\\n%s\\n' ${mark} >&2`;
+  const body = input
+    ? // Exactly `sizeBytes` of the shell's own input; what the script leaves of it is swallowed.
+      `printf '\\n%s\\n' ${mark}-ready
+head -c ${input.sizeBytes} | { ( ( eval ${quote(script)}\n); r=$?; cat >/dev/null; ${ending} ) <&4 4<&- & } 4<&0`
+    : `( ( eval ${quote(script)}\n) </dev/null; r=$?; ${ending} ) &`;
+  return `{ ${body}\nread -r _ || kill -s HUP 0; wait\n}\n`;
 }
 
 /** Gathers a stream and hands out what stands before a mark. Each byte is looked at once, however big the output. */
