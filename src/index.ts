@@ -21,8 +21,11 @@ export {
   play,
   playbook,
   type RunContext,
+  type StepOptions,
   step,
   type Task,
+  type TaskOptions,
+  type TaskResult,
   task,
 } from './runner/playbook.ts';
 export { Secret } from './secret.ts';

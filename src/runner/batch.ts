@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Connection, ScriptResult } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
 import { ABSENT, parseStats, parseSums, statScript, sumScript } from '../resource/path-state.ts';
@@ -25,10 +25,12 @@ export async function probeAll(connection: Connection, resources: readonly Resou
     ...resources.flatMap(({ probe }) => (probe === undefined ? [] : [probe])),
   ];
   const script = snippets.map((snippet) => `( ${snippet}\n) 2>&1\nprintf '\\n%s %d\\n' ${mark} "$?"`).join('\n');
-  const { stdout } = await connection.run(script);
+  const { stdout, code } = await connection.run(script);
   const [stats, summed, ...answers] = splitByMark(stdout, mark);
-  const states = parseStats(stats?.output ?? '', paths);
-  const found = parseSums(summed?.output ?? '');
+  // What was not looked at is unknown, not absent.
+  if (!stats || !summed) throw new PlayError(`the host was not looked at: its shell ended with status ${code}`);
+  const states = parseStats(stats.output, paths);
+  const found = parseSums(summed.output);
   return resources.map(({ probe, kind, id }) => {
     const answer = probe === undefined ? { code: 0, output: '' } : answers.shift();
     if (!answer) throw new PlayError(`the probe of ${kind} ${id} gave no answer`);
@@ -84,7 +86,7 @@ export async function applyAll(
     const row = changes.slice(next, end);
     const applied = await applyRow(connection, row);
     for (const [offset, one] of applied.entries()) onApplied(next + offset, one);
-    if (applied.length < row.length || applied.at(-1)?.code !== 0) return;
+    if (applied.at(-1)?.code !== 0) return;
     next = end;
   }
 }
@@ -95,8 +97,11 @@ async function applyRow(connection: Connection, row: readonly Change[]): Promise
   const step = ({ apply }: Change) =>
     `( set -e\n${apply}\n) 2>&1\nr=$?; printf '\\n%s %d\\n' ${mark} "$r"; [ "$r" = 0 ] || exit 0`;
   const timeoutMs = row.reduce((sum, change) => sum + (change.timeoutMs ?? 0), 120_000);
-  const { stdout }: ScriptResult = await connection.run(row.map(step).join('\n'), { timeoutMs });
-  return splitByMark(stdout, mark);
+  const result = await connection.run(row.map(step).join('\n'), { timeoutMs });
+  const applied = splitByMark(result.stdout, mark);
+  if (applied.length === row.length || applied.at(-1)?.code) return applied;
+  // The shell itself was ended (out of memory, a signal) while it was at the next one.
+  return [...applied, { code: result.code || 1, output: result.stderr || 'the shell was ended before it was done' }];
 }
 
 /** Splits `output, newline, mark, space, status, newline` again and again. */

@@ -3,37 +3,45 @@ import { asPlayError, PlayError, UnreachableError } from '../errors.ts';
 import { type Change, type Found, ProbeError, type Resource, type TextDiff } from '../resource/resource.ts';
 import { applyAll, probeAll, withBefore } from './batch.ts';
 import { CONTROL, type Listener, type TaskStatus } from './events.ts';
+import type { Memory } from './memory.ts';
 import type { HostContext, HostTask, OnceTask, Outcome, ResourceTask, RunContext, Task } from './playbook.ts';
-
-/** Tasks that belong together: a row of resource tasks (one batch), or a single task that does something. */
-type Segment = { kind: 'batch'; tasks: ResourceTask[] } | HostTask | OnceTask;
+import { type Segment, stretches } from './segments.ts';
 
 interface Row {
   task: ResourceTask;
   resource: Resource;
 }
 
-/** Runs the tasks of one play. Hosts go at their own pace; they meet at tasks that are done once. */
+/** Runs the tasks of one play on a group of hosts, each at its own pace; they meet at tasks that are done once. */
 export class PlayRunner {
   readonly #context: RunContext;
   readonly #emit: Listener;
+  readonly #memory: Memory;
+  readonly #gather: boolean;
   readonly #errors: PlayError[] = [];
   readonly #failed = new Set<string>();
-  #gather = false;
+  /** Which handlers each host has to run. */
+  readonly #notified = new Map<string, Set<string>>();
 
-  constructor(context: RunContext, emit: Listener) {
+  constructor(context: RunContext, { emit, memory, gather }: { emit: Listener; memory: Memory; gather: boolean }) {
     this.#context = context;
     this.#emit = emit;
+    this.#memory = memory;
+    this.#gather = gather;
   }
 
   /** Gives the errors, one for each host that failed, in the order of the hosts; those of the control machine last. */
-  async run(tasks: readonly Task[], hosts: readonly string[], gather: boolean): Promise<PlayError[]> {
-    this.#gather = gather;
-    for (const stretch of stretches(segments(tasks))) {
+  async run(
+    tasks: readonly Task[],
+    hosts: readonly string[],
+    handlers: readonly (ResourceTask | HostTask)[] = [],
+  ): Promise<PlayError[]> {
+    for (const stretch of stretches(tasks)) {
       if (this.#mustStop()) break;
       if (stretch.kind === 'once') await this.#once(stretch.task);
       else await Promise.all(hosts.map((host) => this.#host(host, stretch.segments)));
     }
+    await Promise.all(hosts.map((host) => this.#handlers(host, handlers)));
     const rank = ({ host }: PlayError) => (host && hosts.includes(host) ? hosts.indexOf(host) : hosts.length);
     return this.#errors.sort((a, b) => rank(a) - rank(b));
   }
@@ -45,28 +53,51 @@ export class PlayRunner {
   async #host(host: string, segments: readonly Segment[]): Promise<void> {
     for (const segment of segments) {
       if (this.#failed.has(host) || this.#mustStop()) return;
-      if (segment.kind === 'batch') await this.#batch(host, segment.tasks);
-      else if (segment.kind === 'host') {
-        await this.#single(host, segment, () => segment.run(this.#hostContext(host, segment.name)));
+      await this.#segment(host, segment);
+    }
+  }
+
+  async #segment(host: string, segment: Segment): Promise<void> {
+    const task = segment.kind === 'batch' ? segment.tasks[0]! : segment;
+    const context = this.#hostContext(host, task);
+    const reason = unwanted(task, context);
+    if (reason !== undefined && segment.kind === 'host')
+      return this.#end(host, task, 'skipped', performance.now(), reason);
+    if (segment.kind === 'host') return this.#single(host, segment, () => tryAgain(segment, context));
+    if (reason === undefined) return this.#batch(host, segment.tasks);
+    // Only the first of a row has a condition.
+    this.#end(host, task, 'skipped', performance.now(), reason);
+    if (segment.tasks.length > 1) await this.#batch(host, segment.tasks.slice(1));
+  }
+
+  /** A host that failed keeps what it was notified of: it is told, since nobody will do it now. */
+  async #handlers(host: string, handlers: readonly (ResourceTask | HostTask)[]): Promise<void> {
+    const due = handlers.filter(({ name }) => this.#notified.get(host)?.has(name));
+    for (const [index, handler] of due.entries()) {
+      if (this.#failed.has(host) || this.#context.signal.aborted) {
+        const left = due.slice(index).map(({ name }) => name);
+        this.#context.say(`${host}: not done, although notified: ${left.join(', ')}`, 'warning');
+        return;
       }
+      await this.#segment(host, handler.kind === 'host' ? handler : { kind: 'batch', tasks: [handler] });
     }
   }
 
   async #once(task: OnceTask): Promise<void> {
-    await this.#single(CONTROL, task, () => task.run(this.#context));
+    await this.#single(CONTROL, task, async () => task.run(this.#context));
   }
 
-  async #single(host: string, task: HostTask | OnceTask, run: () => Promise<Outcome> | Outcome): Promise<void> {
+  async #single(host: string, task: HostTask | OnceTask, run: () => Promise<Outcome>): Promise<void> {
     const started = performance.now();
     if (this.#context.check && task.check === 'skip') {
-      this.#end(host, task.name, 'skipped', started, 'check mode');
+      this.#end(host, task, 'skipped', started, 'check mode');
       return;
     }
     this.#emit({ type: 'task-start', host, task: task.name });
     try {
       const outcome = await run();
       const status = outcome?.skipped ? 'skipped' : outcome?.changed ? 'changed' : 'ok';
-      this.#end(host, task.name, status, started, outcome?.summary ?? '');
+      this.#end(host, task, status, started, outcome?.summary ?? '', [], outcome?.value);
     } catch (error) {
       this.#fail(host, task.name, started, error);
     }
@@ -83,12 +114,11 @@ export class PlayRunner {
     try {
       for (const task of tasks) {
         current = task.name;
-        for (const resource of toList(task.resources(this.#hostContext(host, task.name))))
-          rows.push({ task, resource });
+        for (const resource of toList(task.resources(this.#hostContext(host, task)))) rows.push({ task, resource });
       }
       current = tasks[0]!.name;
       this.#emit({ type: 'task-start', host, task: current });
-      const connection = await this.#context.connect(host);
+      const connection = await this.#hostContext(host, tasks[0]!).connect();
       const found = await probeAll(
         connection,
         rows.map(({ resource }) => resource),
@@ -147,30 +177,40 @@ export class PlayRunner {
     const shown = diffs.filter(({ path }) => own.some(({ change }) => change.diff?.path === path));
     const changed = this.#context.check ? 'would change' : 'changed';
     const status = !rows.some((row) => row.task === task) ? 'skipped' : own.length > 0 ? changed : 'ok';
-    this.#end(host, task.name, status, started, summary, shown);
+    this.#end(host, task, status, started, summary, shown);
   }
 
-  #hostContext(host: string, task: string): HostContext {
+  #hostContext(host: string, { name, delegateTo }: ResourceTask | HostTask): HostContext {
     const run = this.#context;
     return {
       host,
       run,
       vars: run.varsOf(host),
-      connect: () => run.connect(host),
-      progress: (done, total) => this.#emit({ type: 'progress', host, task, done, total }),
+      connect: () => run.connect(delegateTo?.(host) ?? host),
+      result: (task) => this.#memory.result(host, task),
+      progress: (done, total) => this.#emit({ type: 'progress', host, task: name, done, total }),
     };
   }
 
   #end(
     host: string,
-    task: string,
+    task: Task,
     status: TaskStatus,
     started: number,
     summary: string,
     diffs: readonly TextDiff[] = [],
+    value?: unknown,
   ): void {
     const durationMs = performance.now() - started;
-    this.#emit({ type: 'task-end', host, task, status, summary, diffs, durationMs });
+    const changed = status === 'changed' || status === 'would change';
+    this.#memory.note(host, task.name, { status, changed, value });
+    if (changed && task.kind !== 'once') this.#notify(host, task.notify ?? []);
+    this.#emit({ type: 'task-end', host, task: task.name, status, summary, diffs, durationMs });
+  }
+
+  #notify(host: string, handlers: string | readonly string[]): void {
+    const names = typeof handlers === 'string' ? [handlers] : handlers;
+    if (names.length > 0) this.#notified.set(host, new Set([...(this.#notified.get(host) ?? []), ...names]));
   }
 
   #fail(host: string, task: string, started: number, thrown: unknown): void {
@@ -215,26 +255,21 @@ function toList(resources: Resource | readonly Resource[] | undefined): readonly
   return Array.isArray(resources) ? resources : [resources as Resource];
 }
 
-function segments(tasks: readonly Task[]): Segment[] {
-  const all: Segment[] = [];
-  for (const task of tasks) {
-    const last = all.at(-1);
-    if (task.kind !== 'resources') all.push(task);
-    else if (last?.kind === 'batch') last.tasks.push(task);
-    else all.push({ kind: 'batch', tasks: [task] });
-  }
-  return all;
+/** Why a task is not wanted on a host; undefined where it is. */
+function unwanted({ when }: ResourceTask | HostTask, context: HostContext): string | undefined {
+  const wanted = when?.(context) ?? true;
+  return wanted === true ? undefined : wanted || 'not wanted here';
 }
 
-type Stretch = { kind: 'hosts'; segments: Segment[] } | { kind: 'once'; task: OnceTask };
-
-function stretches(all: readonly Segment[]): Stretch[] {
-  const found: Stretch[] = [];
-  for (const segment of all) {
-    const last = found.at(-1);
-    if (segment.kind === 'once') found.push({ kind: 'once', task: segment });
-    else if (last?.kind === 'hosts') last.segments.push(segment);
-    else found.push({ kind: 'hosts', segments: [segment] });
+async function tryAgain({ run, retries }: HostTask, context: HostContext): Promise<Outcome> {
+  for (let left = retries?.times ?? 0; ; left--) {
+    try {
+      const outcome = await run(context);
+      if (!retries?.until || retries.until(outcome)) return outcome;
+      if (left <= 0) throw new PlayError(`not as wanted after ${retries.times + 1} tries`);
+    } catch (error) {
+      if (left <= 0 || error instanceof UnreachableError || context.run.signal.aborted) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, retries?.delayMs ?? 0));
   }
-  return found;
 }

@@ -1,6 +1,7 @@
 import type { Connection } from '../connection/connection.ts';
 import type { Inventory, Variable } from '../inventory/inventory.ts';
 import type { Resource } from '../resource/resource.ts';
+import type { TaskStatus } from './events.ts';
 
 /** What a playbook may know and use of the run it is in. */
 export interface RunContext {
@@ -32,31 +33,62 @@ export interface HostContext {
   readonly host: string;
   readonly vars: ReadonlyMap<string, Variable>;
   readonly run: RunContext;
+  /** The connection to this host, or to the one that the task is delegated to. */
   connect(): Promise<Connection>;
+  /** How an earlier task ended on this host in this run; undefined where it has not been run. */
+  result(task: string): TaskResult | undefined;
   /** Shows how far a long piece of work is. */
   progress(done: number, total: number): void;
 }
 
 /** How a task that does something ended; nothing means: done, and nothing was changed. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a task's function may end without a word
-export type Outcome = { changed?: boolean; skipped?: boolean; summary?: string } | undefined | void;
+export type Outcome = { changed?: boolean; skipped?: boolean; summary?: string; value?: unknown } | undefined | void;
 
-export interface ResourceTask {
+/** What an earlier task left behind, for later ones to go by. */
+export interface TaskResult {
+  status: TaskStatus;
+  /** It changed something, or would. */
+  changed: boolean;
+  /** The `value` of a step's outcome. */
+  value: unknown;
+}
+
+export interface TaskOptions {
+  /** Whether the task is wanted on this host; a string is the reason why it is not. */
+  when?: (context: HostContext) => boolean | string;
+  /** Chosen by `--tags`, left out by `--skip-tags`. `always` is always run, `never` only when asked for. */
+  tags?: readonly string[];
+  /** Handlers of the play to run at its end on each host where this task changed something. */
+  notify?: string | readonly string[];
+  /** The host whose connection is used in place of this host's. */
+  delegateTo?: (host: string) => string;
+}
+
+export interface StepOptions extends TaskOptions {
+  /** In check mode: run all the same (it only looks), or skip. Default: skip. */
+  check?: 'run' | 'skip';
+  /** Tries again when it throws, or when `until` is not content with its outcome. A lost host is not tried again. */
+  retries?: { times: number; delayMs: number; until?: (outcome: Outcome) => boolean };
+}
+
+export type OnceOptions = Pick<StepOptions, 'check' | 'tags'>;
+
+export interface ResourceTask extends TaskOptions {
   kind: 'resources';
   name: string;
   /** Nothing (or an empty list) skips the task on this host. */
   resources(context: HostContext): Resource | readonly Resource[] | undefined;
 }
 
-export interface HostTask {
+export interface HostTask extends TaskOptions, Pick<StepOptions, 'retries'> {
   kind: 'host';
   name: string;
-  /** In check mode: run all the same (it only looks), or skip. */
   check: 'run' | 'skip';
   run(context: HostContext): Promise<Outcome> | Outcome;
 }
 
-export interface OnceTask {
+export interface OnceTask extends Pick<TaskOptions, 'tags'> {
   kind: 'once';
   name: string;
   check: 'run' | 'skip';
@@ -73,9 +105,20 @@ export interface Play {
   tasks: readonly Task[] | (() => readonly Task[] | Promise<readonly Task[]>);
   /** Go on with the other hosts when one fails, so that all complaints are seen at once. The run ends after the play. */
   gather?: boolean;
+  /** Run once for each host that a task with `notify` changed, when all tasks of the play are done. */
+  handlers?: readonly (ResourceTask | HostTask)[];
+  /**
+   * How many hosts at a time: a number, a percentage of the play's hosts (`'30%'`), or a list of those, the last of
+   * which holds for the rest. A failure in one group keeps the next from being begun.
+   */
+  serial?: SerialSize | readonly SerialSize[];
+  /** Given to all tasks of the play. */
+  tags?: readonly string[];
   /** A play that is not wanted is passed over in silence. */
   when?: () => boolean;
 }
+
+export type SerialSize = number | `${number}%`;
 
 export interface Playbook {
   name: string;
@@ -99,16 +142,16 @@ export function play(name: string, rest: Omit<Play, 'name'>): Play {
 }
 
 /** A task that says which state it wants. Neighbouring ones are probed, and applied, in one round trip for each host. */
-export function task(name: string, resources: ResourceTask['resources']): ResourceTask {
-  return { kind: 'resources', name, resources };
+export function task(name: string, resources: ResourceTask['resources'], options: TaskOptions = {}): ResourceTask {
+  return { kind: 'resources', name, resources, ...options };
 }
 
 /** A task that does something on each host. */
-export function step(name: string, run: HostTask['run'], { check = 'skip' as 'run' | 'skip' } = {}): HostTask {
-  return { kind: 'host', name, check, run };
+export function step(name: string, run: HostTask['run'], { check = 'skip', ...options }: StepOptions = {}): HostTask {
+  return { kind: 'host', name, check, run, ...options };
 }
 
 /** A task that is done once for the run, when all hosts have come to it. */
-export function once(name: string, run: OnceTask['run'], { check = 'skip' as 'run' | 'skip' } = {}): OnceTask {
-  return { kind: 'once', name, check, run };
+export function once(name: string, run: OnceTask['run'], { check = 'skip', ...options }: OnceOptions = {}): OnceTask {
+  return { kind: 'once', name, check, run, ...options };
 }

@@ -4,9 +4,12 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
 import type { Secret } from '../secret.ts';
 import type { HostTally, Listener, RunEvent } from './events.ts';
+import { Memory } from './memory.ts';
 import { PlayRunner } from './play-runner.ts';
-import type { Play, Playbook, RunContext } from './playbook.ts';
+import type { Play, Playbook, RunContext, Task } from './playbook.ts';
 import { ConnectionPool } from './pool.ts';
+import { serialGroups } from './serial.ts';
+import { type Choice, chosen, EVERYTHING } from './tags.ts';
 
 export interface RunRequest {
   playbook: Playbook;
@@ -19,6 +22,8 @@ export interface RunRequest {
   templateDirs: readonly string[];
   signal: AbortSignal;
   listener: Listener;
+  /** The tasks that the command line chose. Default: all. */
+  choice?: Choice;
 }
 
 export interface RunReport {
@@ -55,11 +60,24 @@ function hostsFor({ name, hosts }: Playbook, inventory: Inventory): string[] {
   }
 }
 
+/** @throws PlayError for a task that notifies a handler its play does not have: it would be forgotten in silence. */
+function checkHandlers({ name, handlers = [] }: Play, tasks: readonly Task[]): void {
+  const known = new Set(handlers.map((handler) => handler.name));
+  for (const task of tasks) {
+    const notified = task.kind === 'once' ? [] : [task.notify ?? []].flat();
+    const unknown = notified.find((handler) => !known.has(handler));
+    if (unknown === undefined) continue;
+    const next = `The play's handlers are: ${[...known].join(', ') || 'none'}.`;
+    throw new PlayError(`[${task.name}] notifies '${unknown}', and the play '${name}' has no such handler`, { next });
+  }
+}
+
 /** What a run gathers on its way. */
 class Run {
   readonly #pool: ConnectionPool;
   readonly #closers: (() => Promise<void> | void)[] = [];
   readonly #request: RunRequest;
+  readonly #memory = new Memory();
   readonly #tallies = new Map<string, HostTally>();
   readonly #errors: PlayError[] = [];
   #interrupted = false;
@@ -89,16 +107,36 @@ class Run {
   }
 
   async #play(play: Play, context: RunContext): Promise<boolean> {
-    const { listener } = this.#request;
-    const hosts = typeof play.hosts === 'function' ? play.hosts() : (play.hosts ?? context.hosts);
-    const tasks = typeof play.tasks === 'function' ? await play.tasks() : play.tasks;
+    const { choice = EVERYTHING } = this.#request;
+    const all = typeof play.hosts === 'function' ? play.hosts() : (play.hosts ?? context.hosts);
+    const made = typeof play.tasks === 'function' ? await play.tasks() : play.tasks;
+    const tasks = chosen(made, play.tags ?? [], choice);
+    checkHandlers(play, made);
     if (tasks.length === 0) return true;
+    const groups = serialGroups(all, play.serial);
+    for (const [index, hosts] of groups.entries()) {
+      const name = groups.length > 1 ? `${play.name} (${index + 1} of ${groups.length})` : play.name;
+      if (!(await this.#group(name, play, tasks, hosts, context))) return false;
+      if (context.signal.aborted) return false;
+    }
+    return true;
+  }
+
+  async #group(
+    name: string,
+    { gather = false, handlers }: Play,
+    tasks: readonly Task[],
+    hosts: readonly string[],
+    context: RunContext,
+  ): Promise<boolean> {
+    const { listener } = this.#request;
     const control = tasks.some((task) => task.kind === 'once');
     const shown = tasks.some((task) => task.kind !== 'once') ? hosts : [];
-    listener({ type: 'play-start', play: play.name, hosts: shown, control });
-    const errors = await new PlayRunner(context, (event) => this.#note(event)).run(tasks, hosts, play.gather ?? false);
+    listener({ type: 'play-start', play: name, hosts: shown, control });
+    const emit: Listener = (event) => this.#note(event);
+    const errors = await new PlayRunner(context, { emit, memory: this.#memory, gather }).run(tasks, hosts, handlers);
     this.#errors.push(...errors);
-    listener({ type: 'play-end', play: play.name });
+    listener({ type: 'play-end', play: name });
     return errors.length === 0;
   }
 
