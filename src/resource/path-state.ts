@@ -78,7 +78,10 @@ export function octal(mode: number): string {
   return mode.toString(8).padStart(4, '0');
 }
 
-/** Sets owner before mode: a change of owner clears set-id bits. `path` is a word of `sh`, quoted already. */
+/**
+ * Sets owner before mode: a change of owner clears set-id bits. With fewer than five digits chmod would leave those of
+ * directories as they are. `path` is a word of `sh`, quoted already.
+ */
 export function setOwnership(path: string, { owner, group, mode }: Ownership): string {
-  return `chown -h ${quote(`${owner}:${group}`)} ${path}\nchmod ${octal(mode)} ${path}`;
+  return `chown -h ${quote(`${owner}:${group}`)} ${path}\nchmod 0${octal(mode)} ${path}`;
 }
