@@ -13,17 +13,53 @@ export interface PlayArguments {
   diff: boolean;
   askBecomePass: boolean;
   extraVars: string[];
-  output: 'auto' | 'lines';
+  output: 'auto' | 'lines' | 'json';
+  verbose: number;
+  tags: string | undefined;
+  skipTags: string | undefined;
+  startAtTask: string | undefined;
+  listHosts: boolean;
+  listTasks: boolean;
+  listTags: boolean;
+  syntaxCheck: boolean;
+}
+
+/** What `play exec` and `play ping` take beside. */
+export interface AdHocArguments extends PlayArguments {
+  pattern: string;
+  become: boolean;
+  /** The words behind `--`. */
+  '--'?: string[];
 }
 
 async function main(argv: string[]): Promise<number> {
   let exitCode: number = ExitCode.done;
   const parser = yargs(argv)
+    .parserConfiguration({ 'populate--': true })
     .scriptName('play')
     .usage('$0 <playbook> -i <inventory> [-i <inventory> ...] [-l <hosts>]')
     .command('list', 'show the playbooks there are', {}, async () => {
       exitCode = await (await import('./list.ts')).listPlaybooks();
     })
+    .command('runs [action] [id]', 'what was run from here; runs show ID: all that it changed', {}, async (args) => {
+      exitCode = await (await import('./runs.ts')).showRuns(args.action === 'show' ? String(args.id ?? '') : undefined);
+    })
+    .command(
+      'exec <pattern>',
+      'run a command on hosts: play exec PATTERN -i INVENTORY -- COMMAND',
+      (command: Argv) => adHocOptions(command),
+      async (args) => {
+        exitCode = await (await import('./play.ts')).runAdHoc('exec', args as unknown as AdHocArguments);
+      },
+    )
+    .command(
+      'ping <pattern>',
+      'log in to hosts',
+      (command: Argv) => adHocOptions(command),
+      async (args) => {
+        exitCode = await (await import('./play.ts')).runAdHoc('ping', args as unknown as AdHocArguments);
+      },
+    )
     .command(
       '$0 <playbook>',
       'run a playbook',
@@ -57,9 +93,27 @@ function usageText(message: string): string {
   return /^Not enough non-option arguments/.test(message) ? 'no playbook was named (play list shows them)' : message;
 }
 
+function adHocOptions(command: Argv): Argv {
+  return runOptions(command)
+    .positional('pattern', { type: 'string', describe: 'hosts, groups, patterns' })
+    .option('become', { alias: 'b', type: 'boolean', default: false, describe: 'become root' });
+}
+
 function playOptions(command: Argv): Argv {
-  return command
+  const list = (describe: string) => ({ type: 'boolean', default: false, describe }) as const;
+  return runOptions(command)
     .positional('playbook', { type: 'string', describe: 'name (create_etcd) or path of a playbook' })
+    .option('tags', { alias: 't', type: 'string', describe: 'only tasks with one of these tags (commas)' })
+    .option('skip-tags', { type: 'string', describe: 'no tasks with any of these tags (commas)' })
+    .option('start-at-task', { type: 'string', describe: 'leave out all tasks before the one of this name' })
+    .option('list-hosts', list('show the hosts, run nothing'))
+    .option('list-tasks', list('show the tasks, run nothing'))
+    .option('list-tags', list('show the tags, run nothing'))
+    .option('syntax-check', list('load playbook, inventory and variables, run nothing'));
+}
+
+function runOptions(command: Argv): Argv {
+  return command
     .option('inventory', {
       alias: 'i',
       type: 'string',
@@ -81,10 +135,11 @@ function playOptions(command: Argv): Argv {
       describe: 'a variable, NAME=value; stands above all others',
     })
     .option('output', {
-      choices: ['auto', 'lines'] as const,
+      choices: ['auto', 'lines', 'json'] as const,
       default: 'auto' as const,
-      describe: 'auto: rows on a terminal, plain lines elsewhere',
-    });
+      describe: 'auto: rows on a terminal, plain lines elsewhere; json: an event a line',
+    })
+    .option('verbose', { alias: 'v', type: 'count', describe: 'say more' });
 }
 
 function version(): string {

@@ -2,26 +2,52 @@ import { dirname, resolve } from 'node:path';
 import { ExitCode, InputError } from '../errors.ts';
 import type { Inventory, Variable } from '../inventory/inventory.ts';
 import { loadInventory } from '../inventory/load.ts';
+import { outline } from '../runner/outline.ts';
+import type { Playbook } from '../runner/playbook.ts';
 import { runPlaybook } from '../runner/run.ts';
+import type { Choice } from '../runner/tags.ts';
+import { auditScreen } from '../screen/audit.ts';
 import type { Screen, ScreenOptions } from '../screen/screen.ts';
+import { several } from '../screen/several.ts';
 import { Secret } from '../secret.ts';
 import { searchFolders } from './folders.ts';
 import { loadPlaybook } from './load-playbook.ts';
-import type { PlayArguments } from './main.ts';
+import type { AdHocArguments, PlayArguments } from './main.ts';
+import { printOutline } from './outline.ts';
 import { askSecret } from './prompt.ts';
 
 /** `play <playbook>`: from the words of the command line to the exit code. */
 export async function runPlay(args: PlayArguments): Promise<number> {
+  return run(args, (inventoryDirs) => loadPlaybook(args.playbook, searchFolders('playbooks', inventoryDirs)));
+}
+
+/** `play exec` and `play ping`: a playbook of one step, made from the command line. */
+export async function runAdHoc(kind: 'exec' | 'ping', args: AdHocArguments): Promise<number> {
+  const { execPlaybook, pingPlaybook } = await import('./exec.ts');
+  const { pattern, become, '--': words = [] } = args;
+  return run(args, () => (kind === 'exec' ? execPlaybook(pattern, words, become) : pingPlaybook(pattern, become)));
+}
+
+type PlaybookSource = (inventoryDirs: readonly string[]) => Playbook | Promise<Playbook>;
+
+async function run(args: PlayArguments, source: PlaybookSource): Promise<number> {
   const sources = args.inventory;
   if (sources.length === 0) {
-    throw new InputError('no inventory was given', { next: `Say: play ${args.playbook} -i hosts.ini` });
+    throw new InputError('no inventory was given', { next: `Say: play ${args.playbook ?? 'ping all'} -i hosts.ini` });
   }
-  const inventoryDirs = sources.map((source) => dirname(resolve(source)));
-  const [playbook, loaded] = await Promise.all([
-    loadPlaybook(args.playbook, searchFolders('playbooks', inventoryDirs)),
-    loadInventory(sources),
-  ]);
+  const inventoryDirs = sources.map((one) => dirname(resolve(one)));
+  const [playbook, loaded] = await Promise.all([source(inventoryDirs), loadInventory(sources)]);
   const inventory = withExtraVars(loaded, args.extraVars);
+  const choice: Choice = {
+    tags: listOf(args.tags),
+    skipTags: listOf(args.skipTags),
+    ...(args.startAtTask ? { startAt: args.startAtTask } : {}),
+  };
+  const { limit, listHosts, listTasks, listTags } = args;
+  if (listHosts || listTasks || listTags || args.syntaxCheck) {
+    const outlined = await outline(playbook, inventory, { limit, choice, inventoryDir: inventoryDirs[0]! });
+    return printOutline(playbook.name, outlined, { listHosts, listTasks, listTags });
+  }
   const screen = await openScreen(args);
   for (const { file, line, message } of inventory.warnings) {
     screen.listener({ type: 'message', level: 'warning', text: `${file}:${line}: ${message}` });
@@ -33,13 +59,14 @@ export async function runPlay(args: PlayArguments): Promise<number> {
       playbook,
       inventory,
       inventoryDir: inventoryDirs[0]!,
-      limit: args.limit,
+      limit,
       check: args.check,
       diff: args.diff,
       becomePassword,
       templateDirs: searchFolders('templates', inventoryDirs),
       signal: stop.signal,
       listener: screen.listener,
+      choice,
     });
     return report.exitCode;
   } finally {
@@ -48,10 +75,23 @@ export async function runPlay(args: PlayArguments): Promise<number> {
   }
 }
 
+function listOf(words: string | undefined): string[] {
+  return (words ?? '').split(',').flatMap((word) => (word.trim() === '' ? [] : [word.trim()]));
+}
+
+/** What the user sees, and the record that every run leaves. */
 async function openScreen(args: PlayArguments): Promise<Screen> {
+  const shown = await openShown(args);
+  const warn = (text: string) => shown.listener({ type: 'message', level: 'warning', text });
+  return several(shown, auditScreen(process.argv.slice(2), warn));
+}
+
+async function openShown(args: PlayArguments): Promise<Screen> {
   const out = process.stdout;
+  if (args.output === 'json') return (await import('../screen/json.ts')).jsonScreen(out);
   const isTerminal = out.isTTY === true && process.env.TERM !== 'dumb';
-  const options: ScreenOptions = { out, diff: args.diff, colour: isTerminal && !process.env.NO_COLOR };
+  const colour = isTerminal && !process.env.NO_COLOR;
+  const options: ScreenOptions = { out, diff: args.diff, colour, verbosity: args.verbose };
   if (isTerminal && args.output === 'auto') return (await import('../screen/terminal.ts')).terminalScreen(options);
   return (await import('../screen/lines.ts')).linesScreen(options);
 }

@@ -9,7 +9,7 @@ import { PlayRunner } from './play-runner.ts';
 import type { Play, Playbook, RunContext, Task } from './playbook.ts';
 import { ConnectionPool } from './pool.ts';
 import { serialGroups } from './serial.ts';
-import { type Choice, chosen, EVERYTHING } from './tags.ts';
+import { type Choice, chosen, EVERYTHING, startingAt } from './tags.ts';
 
 export interface RunRequest {
   playbook: Playbook;
@@ -78,12 +78,14 @@ class Run {
   readonly #closers: (() => Promise<void> | void)[] = [];
   readonly #request: RunRequest;
   readonly #memory = new Memory();
+  readonly #fromStart: (tasks: readonly Task[]) => readonly Task[];
   readonly #tallies = new Map<string, HostTally>();
   readonly #errors: PlayError[] = [];
   #interrupted = false;
 
   constructor(request: RunRequest) {
     this.#request = request;
+    this.#fromStart = startingAt(request.choice?.startAt);
     const become = request.playbook.become ?? true;
     const { inventory, becomePassword } = request;
     this.#pool = new ConnectionPool((host) =>
@@ -110,7 +112,7 @@ class Run {
     const { choice = EVERYTHING } = this.#request;
     const all = typeof play.hosts === 'function' ? play.hosts() : (play.hosts ?? context.hosts);
     const made = typeof play.tasks === 'function' ? await play.tasks() : play.tasks;
-    const tasks = chosen(made, play.tags ?? [], choice);
+    const tasks = this.#fromStart(chosen(made, play.tags ?? [], choice));
     checkHandlers(play, made);
     if (tasks.length === 0) return true;
     const groups = serialGroups(all, play.serial);

@@ -5,6 +5,8 @@ export interface Choice {
   /** Empty: all. */
   tags: readonly string[];
   skipTags: readonly string[];
+  /** Leave out all tasks before the first of this name. */
+  startAt?: string;
 }
 
 export const EVERYTHING: Choice = { tags: [], skipTags: [] };
@@ -21,4 +23,15 @@ export function chosen(tasks: readonly Task[], playTags: readonly string[], { ta
     if (own.has('never') && !has(tags.filter((tag) => tag !== 'all'))) return false;
     return tags.length === 0 || tags.includes('all') || own.has('always') || has(tags);
   });
+}
+
+/** Leaves out tasks until one has the name that the run starts at; stays open from then on, over all plays. */
+export function startingAt(name: string | undefined): (tasks: readonly Task[]) => readonly Task[] {
+  let begun = name === undefined;
+  return (tasks) => {
+    if (begun) return tasks;
+    const at = tasks.findIndex((task) => task.name === name);
+    begun = at >= 0;
+    return begun ? tasks.slice(at) : [];
+  };
 }

@@ -1,9 +1,9 @@
 import { diffText } from './diff-text.ts';
 import type { Screen, ScreenOptions } from './screen.ts';
-import { coloured, plain, recap, STATUS_STYLE } from './words.ts';
+import { coloured, formatDuration, plain, recap, STATUS_STYLE } from './words.ts';
 
 /** Plain lines, one for each task and host: for pipes, logs and CI. */
-export function linesScreen({ out, colour, diff }: ScreenOptions): Screen {
+export function linesScreen({ out, colour, diff, verbosity }: ScreenOptions): Screen {
   const paint = colour ? coloured : plain;
   const print = (text: string) => void out.write(`${text}\n`);
   return {
@@ -17,7 +17,8 @@ export function linesScreen({ out, colour, diff }: ScreenOptions): Screen {
           break;
         case 'task-end': {
           const status = paint(STATUS_STYLE[event.status], `${event.status}:`);
-          print(`  ${status} [${event.host}] ${event.task}${event.summary ? ` (${event.summary})` : ''}`);
+          const time = verbosity > 0 ? ` ${formatDuration(event.durationMs)}` : '';
+          print(`  ${status} [${event.host}] ${event.task}${event.summary ? ` (${event.summary})` : ''}${time}`);
           if (diff) for (const one of event.diffs) print(diffText(one, paint));
           break;
         }

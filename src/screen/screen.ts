@@ -9,5 +9,7 @@ export interface Screen {
 export interface ScreenOptions {
   colour: boolean;
   diff: boolean;
+  /** How often -v was given: from 1 on with the time of each task. */
+  verbosity: number;
   out: NodeJS.WritableStream;
 }

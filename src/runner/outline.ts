@@ -1,0 +1,57 @@
+import { PlayError } from '../errors.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { selectHosts } from '../inventory/pattern.ts';
+import type { Playbook, RunContext, Task } from './playbook.ts';
+import { type Choice, chosen } from './tags.ts';
+
+export interface OutlinedPlay {
+  name: string;
+  /** Undefined: known only when the play begins. */
+  hosts: readonly string[] | undefined;
+  tasks: readonly Task[] | undefined;
+  tags: readonly string[];
+}
+
+/** What a playbook would do on which hosts, as far as it is known without looking at any. Nothing is connected to. */
+export async function outline(
+  playbook: Playbook,
+  inventory: Inventory,
+  { limit, choice, inventoryDir }: { limit: string | undefined; choice: Choice; inventoryDir: string },
+): Promise<{ hosts: readonly string[]; plays: OutlinedPlay[] }> {
+  const hosts = selectHosts(inventory, playbook.hosts, limit);
+  const context: RunContext = {
+    inventory,
+    allHosts: selectHosts(inventory, playbook.hosts),
+    hosts,
+    check: true,
+    diff: false,
+    templateDirs: [],
+    inventoryDir,
+    signal: new AbortController().signal,
+    varsOf: (host) => inventory.varsOf(host),
+    connect: () => Promise.reject(new PlayError('nothing is connected to for an outline')),
+    onEnd: () => undefined,
+    say: () => undefined,
+  };
+  const plays: OutlinedPlay[] = [];
+  for (const play of await playbook.plays(context)) {
+    const tags = play.tags ?? [];
+    const made = await known(() => (typeof play.tasks === 'function' ? play.tasks() : play.tasks));
+    plays.push({
+      name: play.name,
+      hosts: await known(() => (typeof play.hosts === 'function' ? play.hosts() : (play.hosts ?? hosts))),
+      tasks: made && chosen(made, tags, choice),
+      tags,
+    });
+  }
+  return { hosts, plays };
+}
+
+/** A play may compute these from what an earlier one saw. */
+async function known<T>(compute: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await compute();
+  } catch {
+    return undefined;
+  }
+}

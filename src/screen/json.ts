@@ -1,0 +1,26 @@
+import { PlayError } from '../errors.ts';
+import type { RunEvent } from '../runner/events.ts';
+import type { Screen } from './screen.ts';
+
+/** One JSON object for each event and line, and nothing else: for programs. Field `type` tells them apart. */
+export function jsonScreen(out: NodeJS.WritableStream): Screen {
+  return {
+    listener: (event) => void out.write(`${eventLine(event)}\n`),
+    done: async () => undefined,
+  };
+}
+
+/** An event as one line of JSON, with the time. Maps become objects, errors their sentences. */
+export function eventLine(event: RunEvent, now = new Date()): string {
+  return JSON.stringify({ time: now.toISOString(), ...event }, (_, value: unknown) => {
+    if (value instanceof Map) return Object.fromEntries(value);
+    if (typeof value === 'bigint') return String(value);
+    return value instanceof PlayError ? errorRecord(value) : value;
+  });
+}
+
+function errorRecord(error: PlayError): Record<string, unknown> {
+  const { name, message, host, task, file, line, next, exitCode } = error;
+  const errors = 'errors' in error ? { errors: error.errors } : {};
+  return { name, message, host, task, file, line, next, exitCode, ...errors };
+}
