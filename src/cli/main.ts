@@ -147,6 +147,9 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
+// Who reads may leave (`| head`): the run goes on to its end all the same.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 /** A handle that something forgot must not keep a finished run from ending. */
 const LINGER_MS = 3_000;
 

@@ -1,11 +1,13 @@
+import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
-import { type PlayResult, runPlay } from './play.ts';
+import { PLAY, type PlayResult, runPlay } from './play.ts';
 import { etcdctl, fingerprint, membersSeenBy } from './witness.ts';
 
 let lab: Lab;
@@ -141,6 +143,12 @@ describe('create_etcd run again', () => {
   it('is over within seconds, also in check mode: nothing keeps the process alive', async () => {
     const check = await runPlay(['create_etcd', ...inventory(), '-C']);
     expect(check.durationMs).toBeLessThan(15_000);
+  });
+
+  it('goes on to its end when who reads its output has left', async () => {
+    const line = `${process.execPath} ${PLAY} create_etcd -i ${lab.inventoryFile} | head -n 1; echo "\${PIPESTATUS[0]}"`;
+    const { stdout } = await promisify(execFile)('bash', ['-c', line]);
+    expect(stdout.trim().split('\n').at(-1)).toBe('0');
   });
 
   it('changes nothing in check mode either, and says so', async () => {
