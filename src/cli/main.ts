@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { asPlayError, describeError, ExitCode } from '../errors.ts';
+import { readConfigFiles } from './config-file.ts';
 
 /** What `play <playbook>` takes. Nothing heavy is loaded before it is known that something is to be run. */
 export interface PlayArguments {
@@ -36,6 +37,7 @@ async function main(argv: string[]): Promise<number> {
   let exitCode: number = ExitCode.done;
   const parser = yargs(argv)
     .parserConfiguration({ 'populate--': true })
+    .config(readConfigFiles())
     .scriptName('play')
     .usage('$0 <playbook> -i <inventory> [-i <inventory> ...] [-l <hosts>]')
     .command('list', 'show the playbooks there are', {}, async () => {
@@ -68,6 +70,7 @@ async function main(argv: string[]): Promise<number> {
         exitCode = await (await import('./play.ts')).runPlay(args as unknown as PlayArguments);
       },
     )
+    .completion('completion', 'print a script that completes play in bash or zsh')
     .example('$0 create_etcd -i hosts.ini', 'make a cluster of the hosts in [etcd]')
     .example('$0 create_etcd -i hosts.ini -C', 'show the plan, touch nothing')
     .version(version())

@@ -1,8 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The compiled command, as a user's shell would start it. */
 export const PLAY = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+
+/** Records of test runs are kept apart from those of whoever runs the tests. */
+const STATE = join(tmpdir(), 'etcd-play-test-state');
 
 export interface PlayResult {
   /** The exit code; null when it was ended by a signal. */
@@ -27,7 +32,7 @@ export function runPlay(args: readonly string[], { cwd, env, onLine }: PlayOptio
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [PLAY, ...args], {
       cwd,
-      env: { ...process.env, NO_COLOR: '1', ...env },
+      env: { ...process.env, NO_COLOR: '1', XDG_STATE_HOME: STATE, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let [stdout, stderr, text, unfinished] = ['', '', '', ''];

@@ -1,0 +1,66 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { InputError } from '../errors.ts';
+
+/** What `play.cfg` may set in its section [defaults], and of what kind each is. */
+const KNOWN = {
+  inventory: 'list of paths',
+  limit: 'text',
+  diff: 'yes or no',
+  output: 'text',
+  verbose: 'number',
+  tags: 'text',
+  'skip-tags': 'text',
+} as const;
+
+/**
+ * Defaults for the command line, from `~/.config/etcd-play/play.cfg` and, above it, `play.cfg` in the working directory.
+ * Paths in it start at the file. @throws InputError for a file that cannot be read or a name that is not known.
+ */
+export function readConfigFiles(): Record<string, unknown> {
+  const home = join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'etcd-play', 'play.cfg');
+  return Object.assign({}, ...[home, resolve('play.cfg')].filter((file) => existsSync(file)).map(readConfigFile));
+}
+
+/** A plain INI file: `[defaults]`, `name = value`, `#` or `;` for comments. */
+export function readConfigFile(file: string): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  let section = '';
+  readFileSync(file, 'utf8')
+    .split(/\r?\n/)
+    .forEach((raw, index) => {
+      const text = raw.trim();
+      const place = { file, line: index + 1 };
+      if (text === '' || /^[#;]/.test(text)) return;
+      const head = /^\[(.+)\]$/.exec(text)?.[1];
+      if (head !== undefined) section = head;
+      else if (section === 'defaults') Object.assign(settings, setting(text, place));
+      else
+        throw new InputError(`'${text}' stands in no section that is known`, {
+          ...place,
+          next: 'Put it under [defaults].',
+        });
+    });
+  return settings;
+}
+
+function setting(text: string, place: { file: string; line: number }): Record<string, unknown> {
+  const [, name, value] = /^([\w-]+)\s*=\s*(.*)$/.exec(text) ?? [];
+  const key = name?.replaceAll('_', '-') as keyof typeof KNOWN | undefined;
+  if (key === undefined || value === undefined || !(key in KNOWN)) {
+    const next = `Known are: ${Object.keys(KNOWN).join(', ')}.`;
+    throw new InputError(`'${text}' sets nothing that is known`, { ...place, next });
+  }
+  const folder = dirname(place.file);
+  switch (KNOWN[key]) {
+    case 'list of paths':
+      return { [key]: value.split(',').map((path) => resolve(folder, path.trim())) };
+    case 'yes or no':
+      return { [key]: /^(yes|true|on|1)$/i.test(value) };
+    case 'number':
+      return { [key]: Number(value) };
+    default:
+      return { [key]: value };
+  }
+}
