@@ -67,10 +67,12 @@ async function main(argv: string[]): Promise<number> {
       'run a playbook',
       (command: Argv) => playOptions(command),
       async (args) => {
+        // yargs has printed it; where it may not end the process it goes on to here.
+        if (args.playbook === 'completion') return;
         exitCode = await (await import('./play.ts')).runPlay(args as unknown as PlayArguments);
       },
     )
-    .completion('completion', 'print a script that completes play in bash or zsh')
+    .completion('completion', 'print a script that completes play in bash or zsh', completions)
     .example('$0 create_etcd -i hosts.ini', 'make a cluster of the hosts in [etcd]')
     .example('$0 create_etcd -i hosts.ini -C', 'show the plan, touch nothing')
     .version(version())
@@ -85,6 +87,16 @@ async function main(argv: string[]): Promise<number> {
     });
   await parser.parseAsync();
   return exitCode;
+}
+
+async function completions(current: string): Promise<string[]> {
+  const [{ playbooksIn }, { searchFolders }] = await Promise.all([
+    import('./load-playbook.ts'),
+    import('./folders.ts'),
+  ]);
+  const playbooks = searchFolders('playbooks', []).flatMap(playbooksIn);
+  const words = [...playbooks.map(({ name }) => name), 'list', 'runs', 'exec', 'ping', 'completion'];
+  return [...new Set(words)].filter((word) => word.startsWith(current)).sort();
 }
 
 class UsageError extends Error {}
