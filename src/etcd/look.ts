@@ -2,7 +2,7 @@ import type { Connection } from '../connection/connection.ts';
 import { TunnelError } from '../connection/errors.ts';
 import { PlayError, UnreachableError } from '../errors.ts';
 import { type ClientIdentity, type MemberAddress, type MemberClient, openMember } from './client.ts';
-import type { Member, MemberStatus } from './cluster.ts';
+import { isPublished, type Member, type MemberStatus } from './cluster.ts';
 import { certificateFiles, configurationFile } from './configuration.ts';
 import { type HostFacts, type ObserveRequest, observeScript, parseFacts } from './observe.ts';
 import { askPeerView } from './peer-view.ts';
@@ -17,11 +17,11 @@ export async function lookAtHost(
   preload?: () => Promise<unknown>,
 ): Promise<{ facts: HostFacts; clock: ClockReading }> {
   const sentSeconds = Date.now() / 1000;
-  const looking = connection.run(observeScript(observeRequest(settings)));
+  const looking = connection
+    .run(observeScript(observeRequest(settings)))
+    .then(({ stdout }) => ({ stdout, receivedSeconds: Date.now() / 1000 }));
   // While the host is at work: load what is needed next.
-  if (preload) await preload();
-  const { stdout } = await looking;
-  const receivedSeconds = Date.now() / 1000;
+  const [{ stdout, receivedSeconds }] = await Promise.all([looking, preload?.()]);
   const facts = parseFacts(stdout, settings.walDir);
   const { clockSeconds } = facts;
   // The host read its clock at some moment between sending and receiving.
@@ -96,7 +96,11 @@ export async function askMember(
 
 const WAKING_MS = 30_000;
 
-/** Waits until a member that was just started answers at its peer address. @throws PlayError when it stays silent. */
+/**
+ * Waits until a member that was just started answers at its peer address, and knows of a start of anyone. What it had
+ * not noted as committed before it was stopped it learns from the next leader: if the members that were started are a
+ * quorum, they elect one in the time that it is given. @throws PlayError when it stays silent.
+ */
 export async function untilPeerAnswers(
   connection: Connection,
   settings: EtcdSettings,
@@ -104,10 +108,13 @@ export async function untilPeerAnswers(
   signal: AbortSignal,
 ): Promise<Member[]> {
   const deadline = performance.now() + WAKING_MS;
+  let recalledBy: number | undefined;
   for (;;) {
     const { peers } = await askMember(connection, settings, identity, false);
-    if (peers) return peers;
-    if (signal.aborted || performance.now() > deadline) {
+    if (peers) {
+      recalledBy ??= performance.now() + 3 * settings.electionTimeoutMs;
+      if (signal.aborted || performance.now() > recalledBy || peers.some(isPublished)) return peers;
+    } else if (signal.aborted || performance.now() > deadline) {
       throw new PlayError(`etcd was started and has data, but does not answer on port ${settings.peerPort}`, {
         next: 'See there: journalctl -u etcd.service. An empty host is not filled before this one has spoken.',
       });

@@ -62,14 +62,14 @@ export type CreatePlan =
  */
 export function planCreate(observation: CreateObservation): CreatePlan {
   const { hosts, limited } = observation;
-  const formed = hosts.some((seen) => seen.api || seen.peers?.some(isPublished) || stateOf(seen) === 'existing');
+  const formed = hosts.some((seen) => seen.api || seen.peers?.some(isPublished) || saysExisting(seen));
   const list = memberList(hosts);
   const refusals = [
     ...refuseTwoClusters(hosts),
     ...hosts.flatMap((seen) => refuseStranger(seen)),
     ...refuseOtherCa(observation),
     ...(formed
-      ? hosts.flatMap((seen) => refuseFormed(seen, list, hosts))
+      ? (refuseAllLost(hosts) ?? hosts.flatMap((seen) => refuseFormed(seen, list, hosts)))
       : hosts.flatMap((s) => refuseForming(s, hosts))),
     ...(formed && list ? refuseUnlisted(hosts, list) : []),
     ...(!formed && limited.length < hosts.length ? [refuseLimit(hosts, limited)] : []),
@@ -82,7 +82,8 @@ export function planCreate(observation: CreateObservation): CreatePlan {
 
   const install = names(acted.filter((seen) => !isInstalled(seen)));
   const start = names(acted.filter((seen) => !isRunning(seen)));
-  const settle = names(acted.filter((seen) => stateOf(seen) !== 'existing'));
+  // A forming writes `new` everywhere, also where an older etcd.conf without data said something else.
+  const settle = names(acted.filter((seen) => !formed || stateOf(seen) !== 'existing'));
   const begun = hosts.some(hasData);
   const silent = hosts.filter((seen) => hasData(seen) && !seen.api && !seen.peers);
   const wake = !formed && hosts.some((seen) => !hasData(seen)) ? names(silent) : [];
@@ -121,6 +122,28 @@ function configurationOf({ facts }: SeenHost): Map<string, string> | undefined {
 
 function stateOf(seen: SeenHost): string | undefined {
   return configurationOf(seen)?.get('ETCD_INITIAL_CLUSTER_STATE');
+}
+
+/** Its etcd.conf knows of a formed cluster; one that speaks of another cluster, and has no data of it, tells nothing. */
+function saysExisting(seen: SeenHost): boolean {
+  if (stateOf(seen) !== 'existing') return false;
+  return hasData(seen) || configurationOf(seen)?.get('ETCD_INITIAL_CLUSTER_TOKEN') === seen.settings.clusterToken;
+}
+
+/** Whether any member, be it behind the others, knows of a start of this one. */
+function hasEverStarted(seen: SeenHost, hosts: readonly SeenHost[]): boolean {
+  const lists = hosts.flatMap(({ api, peers }) => [api?.members ?? [], peers ?? []]);
+  return lists.some((list) => {
+    const member = memberOf(list, seen);
+    return member !== undefined && isPublished(member);
+  });
+}
+
+/** Members that serve, and so speak for the cluster, know neither its address nor its name. */
+function wasRemoved(seen: SeenHost, hosts: readonly SeenHost[]): boolean {
+  const lists = hosts.flatMap(({ api }) => (api ? [api.members] : []));
+  const knows = (list: Member[]) => memberOf(list, seen) ?? list.find(({ name }) => name === seen.settings.name);
+  return lists.length > 0 && !lists.some(knows);
 }
 
 /** What the members say: the list of one that answers with a quorum, else the one that knows most. */
@@ -224,13 +247,46 @@ function refuseOtherCa({ hosts, ca, certLocalDir }: CreateObservation): Refusal[
   ];
 }
 
+/** Where a cluster had formed and no host has data any more there is nothing left to repair. */
+function refuseAllLost(hosts: readonly SeenHost[]): Refusal[] | undefined {
+  if (hosts.some((seen) => hasData(seen) || seen.api || seen.peers || movedFrom(seen))) return undefined;
+  const who = names(hosts.filter(saysExisting)).join(', ');
+  return [
+    {
+      reason: `a cluster had formed here (etcd.conf of ${who} says so), and no host has data any more`,
+      next: 'Bring its data back: play restore_etcd. For a new and empty cluster give it an ETCD_CLUSTER_TOKEN of its own.',
+    },
+  ];
+}
+
+/** The directory that its etcd.conf names, where another is wanted now in which there is nothing. */
+function movedFrom(seen: SeenHost): { name: string; from: string; to: string } | undefined {
+  const configuration = configurationOf(seen);
+  if (!configuration || hasData(seen) || !saysExisting(seen)) return undefined;
+  const wanted = parseEnvironmentFile(seen.wanted);
+  const name = ['ETCD_DATA_DIR', 'ETCD_WAL_DIR'].find((key) => configuration.get(key) !== wanted.get(key));
+  if (name === undefined) return undefined;
+  const shown = (place: string | undefined) => place ?? 'the data directory';
+  return { name, from: shown(configuration.get(name)), to: shown(wanted.get(name)) };
+}
+
 function refuseFormed(seen: SeenHost, list: Member[] | undefined, hosts: readonly SeenHost[]): Refusal[] {
   const { host, settings, facts } = seen;
   if (!hasData(seen)) {
+    const moved = movedFrom(seen);
+    if (moved) {
+      return [
+        {
+          host,
+          reason: `${moved.name} is ${moved.from} in its etcd.conf, ${moved.to} is wanted now, and there is no data`,
+          next: `Set ${moved.name} back: a member's data is not moved by create_etcd.`,
+        },
+      ];
+    }
     const member = list ? memberOf(list, seen) : undefined;
     const listed = list
       ? member !== undefined
-      : hosts.some((other) => stateOf(other) === 'existing' && listedNames(other).has(settings.name));
+      : hosts.some((other) => saysExisting(other) && listedNames(other).has(settings.name));
     if (!listed) {
       return [
         {
@@ -241,13 +297,22 @@ function refuseFormed(seen: SeenHost, list: Member[] | undefined, hosts: readonl
       ];
     }
     // Listed but never started: the forming was interrupted before it came to this host. It may go on.
-    if (member && !isPublished(member) && !facts.data.database) return [];
+    if (member && !hasEverStarted(seen, hosts) && !facts.data.database) return [];
     const what = facts.data.database ? 'has lost its write-ahead log' : 'has lost its data';
     return [
       {
         host,
         reason: `the cluster lists this host as a member, but it ${what} (${settings.walDir ?? settings.dataDir} is empty)`,
         next: `Started like this it would harm the cluster. Replace it: play replace_etcd -l ${host}`,
+      },
+    ];
+  }
+  if (wasRemoved(seen, hosts)) {
+    return [
+      {
+        host,
+        reason: 'the cluster does not list this host, which has the data of a member of it',
+        next: `It was removed, and such data must not be used again. Move ${settings.dataDir} aside, then: play add_etcd -l ${host}`,
       },
     ];
   }
