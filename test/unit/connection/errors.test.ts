@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import {
+  AuthenticationError,
+  BecomeError,
+  HostKeyError,
+  lastLines,
+  RemoteCommandError,
+  RemoteTimeoutError,
+  TunnelError,
+} from '../../../src/connection/errors.ts';
+import { ExitCode, UnreachableError } from '../../../src/errors.ts';
+
+const result = (stderr: string, stdout = '') => ({ code: 3, stdout, stderr, durationMs: 1 });
+
+describe('the error of a command on a host', () => {
+  it.each([
+    ['its last words on standard error', result('a\nb\n', 'out'), 'x failed with exit status 3: a | b'],
+    ['its output where standard error is empty', result('', 'out\n'), 'x failed with exit status 3: out'],
+    ['its status alone where it said nothing', result('\n \n'), 'x failed with exit status 3'],
+    ['five lines at most', result('1\n2\n3\n4\n5\n6\n7'), 'x failed with exit status 3: 3 | 4 | 5 | 6 | 7'],
+  ])('gives %s', (_, given, message) => {
+    expect(new RemoteCommandError('x', given).message).toBe(message);
+  });
+
+  it('keeps the whole of what was said', () => {
+    expect(new RemoteCommandError('x', result('a\nb')).result.stderr).toBe('a\nb');
+  });
+});
+
+describe('the exit code of a run', () => {
+  it.each([
+    [AuthenticationError, ExitCode.unreachable],
+    [HostKeyError, ExitCode.unreachable],
+    [UnreachableError, ExitCode.unreachable],
+    [BecomeError, ExitCode.failed],
+    [RemoteTimeoutError, ExitCode.failed],
+  ])('after %o tells whether the host was reached', (kind, code) => {
+    expect(new kind('x').exitCode).toBe(code);
+    expect(new kind('x').name).toBe(kind.name);
+  });
+});
+
+describe('the error of a tunnel', () => {
+  it.each([true, false])('keeps apart what sshd forbids and what did not answer: %s', (forbidden) => {
+    expect(new TunnelError('x', { forbidden })).toMatchObject({ forbidden, exitCode: ExitCode.failed });
+  });
+});
+
+describe('the last lines of a text', () => {
+  it('are those that say something', () => {
+    expect(lastLines(' a \n\n\tb\r\n \n', 2)).toBe('a | b');
+    expect(lastLines('', 3)).toBe('');
+  });
+});
