@@ -1,5 +1,5 @@
 import type { Connection } from '../connection/connection.ts';
-import { TunnelError } from '../connection/errors.ts';
+import { RemoteCommandError, TunnelError } from '../connection/errors.ts';
 import { PlayError, UnreachableError } from '../errors.ts';
 import { type ClientIdentity, type MemberAddress, type MemberClient, openMember } from './client.ts';
 import { isPublished, type Member, type MemberStatus } from './cluster.ts';
@@ -19,10 +19,12 @@ export async function lookAtHost(
   const sentSeconds = Date.now() / 1000;
   const looking = connection
     .run(observeScript(observeRequest(settings)))
-    .then(({ stdout }) => ({ stdout, receivedSeconds: Date.now() / 1000 }));
+    .then((result) => ({ ...result, receivedSeconds: Date.now() / 1000 }));
   // While the host is at work: load what is needed next.
-  const [{ stdout, receivedSeconds }] = await Promise.all([looking, preload?.()]);
-  const facts = parseFacts(stdout, settings.walDir);
+  const [{ receivedSeconds, ...result }] = await Promise.all([looking, preload?.()]);
+  // What was not seen to the end must not be taken for absent.
+  if (result.code !== 0) throw new RemoteCommandError('looking at the host', result, { next: 'Run again.' });
+  const facts = parseFacts(result.stdout, settings.walDir);
   const { clockSeconds } = facts;
   // The host read its clock at some moment between sending and receiving.
   const clock = {

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import type { Connection } from '../../../src/connection/connection.ts';
+import { clientAddress, lookAtHost, peerAddress } from '../../../src/etcd/look.ts';
+import { Wanted } from './plan/observed.ts';
+
+const settings = new Wanted(1).settings[0]!;
+
+function answering(run: Connection['run']): Connection {
+  return { host: 'h1', run, openStream: () => Promise.reject(new Error()), roundTrips: 0, close: () => undefined };
+}
+
+describe('a look at a host', () => {
+  it('gives its clock as what it surely lies between', async () => {
+    const host = answering(async () => {
+      const stdout = `clock ${Date.now() / 1000 + 10}\n`;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return { code: 0, stdout, stderr: '', durationMs: 20 };
+    });
+    const { clock } = await lookAtHost(host, settings);
+    expect(clock.earliest).toBeLessThan(10);
+    expect(clock.earliest).toBeGreaterThan(9.5);
+    expect(clock.latest).toBeGreaterThanOrEqual(10);
+  });
+
+  // Half of it looks like a host without data.
+  it('that was cut off is an error, not a host where nothing is', async () => {
+    const host = answering(async () => ({ code: 137, stdout: 'uid 0\n', stderr: 'Killed', durationMs: 1 }));
+    await expect(lookAtHost(host, settings)).rejects.toThrow('looking at the host failed with exit status 137: Killed');
+  });
+
+  it('that fails while something else is loaded fails once, with its own error', async () => {
+    const host = answering(() => Promise.reject(new Error('the link is gone')));
+    const slowly = () => new Promise((resolve) => setTimeout(resolve, 30));
+    await expect(lookAtHost(host, settings, slowly)).rejects.toThrow('the link is gone');
+  });
+});
+
+describe('where a member is reached from its own host', () => {
+  it.each([
+    [['https://10.0.0.11:2379', 'https://127.0.0.1:2379'], '10.0.0.11'],
+    [['https://0.0.0.0:2379'], '127.0.0.1'],
+    [['https://[::]:2379'], '::1'],
+    [['https://[fd00::1]:2379'], 'fd00::1'],
+  ])('for %j is %s', (urls, address) => {
+    const expected = { address, port: 2379, serverName: 'localhost' };
+    expect(clientAddress({ ...settings, listenClientUrls: urls })).toEqual(expected);
+    expect(peerAddress({ ...settings, listenPeerUrls: urls })).toEqual(expected);
+  });
+});
