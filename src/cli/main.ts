@@ -13,6 +13,11 @@ export interface PlayArguments {
   check: boolean;
   diff: boolean;
   askBecomePass: boolean;
+  askPass: boolean;
+  user: string | undefined;
+  privateKey: string | undefined;
+  hostKeyChecking: 'strict' | 'accept-new' | 'off' | undefined;
+  forks: number | undefined;
   extraVars: string[];
   output: 'auto' | 'lines' | 'json';
   verbose: number;
@@ -140,6 +145,24 @@ function runOptions(command: Argv): Argv {
     .option('limit', { alias: 'l', type: 'string', describe: 'act on these hosts only (a pattern)' })
     .option('check', { alias: 'C', type: 'boolean', default: false, describe: 'show the plan and touch nothing' })
     .option('diff', { alias: 'D', type: 'boolean', default: false, describe: 'show how files differ' })
+    .option('forks', {
+      alias: 'f',
+      type: 'number',
+      requiresArg: true,
+      describe: 'hosts at a time (all, up to 50)',
+      coerce: (forks: number | undefined) => {
+        if (forks === undefined || (Number.isInteger(forks) && forks > 0)) return forks;
+        throw new UsageError('--forks needs a whole number from 1 on');
+      },
+    })
+    .option('user', { alias: 'u', type: 'string', requiresArg: true, describe: 'log in as this user (you)' })
+    .option('private-key', { type: 'string', requiresArg: true, describe: 'log in with this key' })
+    .option('ask-pass', { alias: 'k', type: 'boolean', default: false, describe: 'ask for the SSH password' })
+    .option('host-key-checking', {
+      choices: ['strict', 'accept-new', 'off'] as const,
+      requiresArg: true,
+      describe: 'accept-new: add the keys of new hosts to known_hosts',
+    })
     .option('ask-become-pass', { alias: 'K', type: 'boolean', default: false, describe: 'ask for the sudo password' })
     .option('extra-vars', {
       alias: 'e',

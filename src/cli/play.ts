@@ -52,7 +52,13 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
   for (const { file, line, message } of inventory.warnings) {
     screen.listener({ type: 'message', level: 'warning', text: `${file}:${line}: ${message}` });
   }
-  const becomePassword = args.askBecomePass ? new Secret(await askSecret('BECOME password: ')) : undefined;
+  const password = args.askPass ? new Secret(await askSecret('SSH password: ')) : undefined;
+  const becomePassword = args.askBecomePass
+    ? new Secret(
+        (await askSecret(password ? 'BECOME password [the same]: ' : 'BECOME password: ')) ||
+          (password?.reveal() ?? ''),
+      )
+    : undefined;
   const stop = stopOnSignals(screen);
   try {
     const report = await runPlaybook({
@@ -62,7 +68,15 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
       limit,
       check: args.check,
       diff: args.diff,
-      becomePassword,
+      connection: {
+        becomePassword,
+        password,
+        user: args.user,
+        privateKey: args.privateKey,
+        hostKeyChecking: args.hostKeyChecking,
+      },
+      forks: args.forks,
+      askSecret: process.stdin.isTTY ? async (question) => new Secret(await askSecret(question)) : undefined,
       templateDirs: searchFolders('templates', inventoryDirs),
       signal: stop.signal,
       listener: screen.listener,

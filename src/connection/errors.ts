@@ -6,6 +6,11 @@ export class AuthenticationError extends UnreachableError {
   override readonly name = 'AuthenticationError';
 }
 
+/** sshd closed the connection before a word was said: too many log-ins at a time. It may be tried again. */
+export class TurnedAwayError extends UnreachableError {
+  override readonly name = 'TurnedAwayError';
+}
+
 /** The host's key is unknown, has changed or is revoked: nothing was sent to it. */
 export class HostKeyError extends UnreachableError {
   override readonly name = 'HostKeyError';

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 
 /** One line of a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT). */
 export interface KnownHost {
@@ -50,6 +50,19 @@ export function judgeHostKey(entries: readonly KnownHost[], name: string, key: B
   return other ? { known: 'changed', entry: other } : { known: 'no' };
 }
 
+/** The lines that let an authority speak for this host (`@cert-authority`). */
+export function authoritiesFor(entries: readonly KnownHost[], name: string): KnownHost[] {
+  return entries.filter((entry) => entry.marker === 'cert-authority' && matchesName(entry.names, name));
+}
+
+/** The line of a new host, ending in a newline; hashed, it does not tell the name to whoever reads the file. */
+export function knownHostLine(name: string, key: Buffer, hashed: boolean): string {
+  const salt = randomBytes(20);
+  const hash = createHmac('sha1', salt).update(name).digest('base64');
+  const shown = hashed ? `|1|${salt.toString('base64')}|${hash}` : name;
+  return `${shown} ${keyTypeOf(key)} ${key.toString('base64')}\n`;
+}
+
 /** The key types on file for a host, so that the server is asked for a key that can be checked. */
 export function knownKeyTypes(entries: readonly KnownHost[], name: string): string[] {
   const own = entries.filter((entry) => entry.marker === undefined && matchesName(entry.names, name));
@@ -77,7 +90,8 @@ function matchesName(names: string, name: string): boolean {
   return matched;
 }
 
-function wildcard(pattern: string): RegExp {
+/** A name pattern of OpenSSH: `*` and `?` (ssh_config(5), PATTERNS). */
+export function wildcard(pattern: string): RegExp {
   const body = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
     .replaceAll('*', '.*')

@@ -1,4 +1,5 @@
 import { RemoteCommandError } from '../connection/errors.ts';
+import { Turns } from '../connection/turns.ts';
 import { asPlayError, PlayError, UnreachableError } from '../errors.ts';
 import { type Change, type Found, ProbeError, type Resource, type TextDiff } from '../resource/resource.ts';
 import { applyAll, probeAll, withBefore } from './batch.ts';
@@ -12,22 +13,32 @@ interface Row {
   resource: Resource;
 }
 
+export interface PlayRunnerOptions {
+  emit: Listener;
+  memory: Memory;
+  gather: boolean;
+  /** How many hosts are worked on at a time. */
+  forks: number;
+}
+
 /** Runs the tasks of one play on a group of hosts, each at its own pace; they meet at tasks that are done once. */
 export class PlayRunner {
   readonly #context: RunContext;
   readonly #emit: Listener;
   readonly #memory: Memory;
   readonly #gather: boolean;
+  readonly #forks: Turns;
   readonly #errors: PlayError[] = [];
   readonly #failed = new Set<string>();
   /** Which handlers each host has to run. */
   readonly #notified = new Map<string, Set<string>>();
 
-  constructor(context: RunContext, { emit, memory, gather }: { emit: Listener; memory: Memory; gather: boolean }) {
+  constructor(context: RunContext, { emit, memory, gather, forks }: PlayRunnerOptions) {
     this.#context = context;
     this.#emit = emit;
     this.#memory = memory;
     this.#gather = gather;
+    this.#forks = new Turns(forks);
   }
 
   /** Gives the errors, one for each host that failed, in the order of the hosts; those of the control machine last. */
@@ -39,9 +50,9 @@ export class PlayRunner {
     for (const stretch of stretches(tasks)) {
       if (this.#mustStop()) break;
       if (stretch.kind === 'once') await this.#once(stretch.task);
-      else await Promise.all(hosts.map((host) => this.#host(host, stretch.segments)));
+      else await Promise.all(hosts.map((host) => this.#forks.take(() => this.#host(host, stretch.segments))));
     }
-    await Promise.all(hosts.map((host) => this.#handlers(host, handlers)));
+    await Promise.all(hosts.map((host) => this.#forks.take(() => this.#handlers(host, handlers))));
     const rank = ({ host }: PlayError) => (host && hosts.includes(host) ? hosts.indexOf(host) : hosts.length);
     return this.#errors.sort((a, b) => rank(a) - rank(b));
   }

@@ -1,45 +1,79 @@
 import type { Connection } from '../connection/connection.ts';
 import { openConnection } from '../connection/open.ts';
-import type { ConnectionSettings } from '../connection/settings.ts';
+import type { AskSecret } from '../connection/private-keys.ts';
+import type { Routes } from '../connection/routes.ts';
+import type { ConnectionSettings, LoginSettings } from '../connection/settings.ts';
+import { Turns } from '../connection/turns.ts';
 
 /** sshd drops log-ins at random when too many are under way (MaxStartups), and one control machine has few cores. */
 const DIALS_AT_ONCE = 32;
 
+interface Ground {
+  routes: Routes;
+  unlock(login: LoginSettings): Promise<void>;
+}
+
 /** One connection for each host, opened when first asked for and kept until the run ends. */
 export class ConnectionPool {
-  readonly #settings: (host: string) => ConnectionSettings;
+  readonly #settings: (host: string) => Promise<ConnectionSettings>;
+  readonly #ask: AskSecret | undefined;
   readonly #open = new Map<string, Promise<Connection>>();
-  readonly #waiting: (() => void)[] = [];
-  #dialing = 0;
+  readonly #turns = new Turns(DIALS_AT_ONCE);
+  #ground: Promise<Ground> | undefined;
 
-  constructor(settings: (host: string) => ConnectionSettings) {
+  constructor(settings: (host: string) => Promise<ConnectionSettings>, ask?: AskSecret) {
     this.#settings = settings;
+    this.#ask = ask;
+  }
+
+  /** Asks for all passphrases that these hosts need, while the terminal is still free. @throws InputError. */
+  async prepare(hosts: readonly string[]): Promise<void> {
+    const all = await Promise.all(hosts.map((host) => this.#settings(host)));
+    const remote = all.filter(({ local }) => !local);
+    if (remote.length === 0) return;
+    const { unlock } = await this.#loaded();
+    for (const settings of remote) {
+      for (let login: LoginSettings | undefined = settings; login; ) {
+        await unlock(login);
+        login = login.way.by === 'jump' ? login.way.through : undefined;
+      }
+    }
   }
 
   get(host: string): Promise<Connection> {
     let connection = this.#open.get(host);
     if (!connection) {
-      connection = this.#dial(this.#settings(host));
+      connection = this.#turns.take(() => this.#dial(host));
       connection.catch(() => undefined);
       this.#open.set(host, connection);
     }
     return connection;
   }
 
-  async #dial(settings: ConnectionSettings): Promise<Connection> {
-    while (this.#dialing >= DIALS_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#dialing++;
-    try {
-      return await openConnection(settings);
-    } finally {
-      this.#dialing--;
-      this.#waiting.shift()?.();
-    }
+  async #dial(host: string): Promise<Connection> {
+    const settings = await this.#settings(host);
+    return settings.local ? openConnection(settings) : openConnection(settings, (await this.#loaded()).routes);
   }
 
-  /** Ends all connections, also those that are still being opened. */
+  /** ssh2 takes a while to load, and not every run needs it. */
+  #loaded(): Promise<Ground> {
+    this.#ground ??= (async () => {
+      const [{ PrivateKeys }, { Routes }, { unlockKeys }] = await Promise.all([
+        import('../connection/private-keys.ts'),
+        import('../connection/routes.ts'),
+        import('../connection/authentication.ts'),
+      ]);
+      const keys = new PrivateKeys(this.#ask);
+      return { routes: new Routes(keys), unlock: (login) => unlockKeys(login, keys) };
+    })();
+    return this.#ground;
+  }
+
+  /** Ends all connections, also those that are still being opened; those to jump hosts last. */
   close(): void {
-    for (const connection of this.#open.values()) connection.then((c) => c.close()).catch(() => undefined);
+    const open = [...this.#open.values()];
+    for (const connection of open) connection.then((c) => c.close()).catch(() => undefined);
     this.#open.clear();
+    void this.#ground?.then(({ routes }) => routes.close());
   }
 }

@@ -1,8 +1,9 @@
-import { connectionSettings } from '../connection/settings.ts';
+import type { AskSecret } from '../connection/private-keys.ts';
+import type { ConnectionDefaults, ConnectionSettings } from '../connection/settings.ts';
+import { SshConfig } from '../connection/ssh-config.ts';
 import { asPlayError, ExitCode, InputError, PlayError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
-import type { Secret } from '../secret.ts';
 import type { HostTally, Listener, RunEvent } from './events.ts';
 import { Memory } from './memory.ts';
 import { PlayRunner } from './play-runner.ts';
@@ -18,7 +19,12 @@ export interface RunRequest {
   limit: string | undefined;
   check: boolean;
   diff: boolean;
-  becomePassword: Secret | undefined;
+  /** What the command line says of connections; variables of the inventory stand above it. */
+  connection?: Omit<ConnectionDefaults, 'become'>;
+  /** How many hosts are worked on at a time. */
+  forks?: number | undefined;
+  /** Asks for the passphrase of a key. */
+  askSecret?: AskSecret | undefined;
   templateDirs: readonly string[];
   signal: AbortSignal;
   listener: Listener;
@@ -46,6 +52,9 @@ export async function runPlaybook(request: RunRequest): Promise<RunReport> {
   }
   return run.end(failure, performance.now() - started);
 }
+
+/** Hosts at a time where nobody says: what one control machine does without waiting for itself. */
+const FORKS = 50;
 
 const NOTHING: HostTally = { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
 
@@ -87,10 +96,17 @@ class Run {
     this.#request = request;
     this.#fromStart = startingAt(request.choice?.startAt);
     const become = request.playbook.become ?? true;
-    const { inventory, becomePassword } = request;
-    this.#pool = new ConnectionPool((host) =>
-      connectionSettings(host, inventory.varsOf(host), { become, ...(becomePassword ? { becomePassword } : {}) }),
-    );
+    const { inventory, connection, askSecret } = request;
+    const config = new SshConfig();
+    const settings = new Map<string, Promise<ConnectionSettings>>();
+    this.#pool = new ConnectionPool((host) => {
+      let own = settings.get(host);
+      if (!own) {
+        own = config.settings(host, inventory.varsOf(host), { ...connection, become });
+        settings.set(host, own);
+      }
+      return own;
+    }, askSecret);
   }
 
   async plays(): Promise<void> {
@@ -98,6 +114,7 @@ class Run {
     const context = this.#context(hostsFor(playbook, inventory), selectHosts(inventory, playbook.hosts, limit));
     // The plays are made before anything is said or touched: bad input ends the run here.
     const plays = await playbook.plays(context);
+    await this.#pool.prepare(context.hosts);
     for (const host of context.allHosts) this.#tallies.set(host, { ...NOTHING });
     listener({ type: 'run-start', playbook: playbook.name, hosts: context.hosts, check, diff });
     for (const play of plays) {
@@ -136,7 +153,12 @@ class Run {
     const shown = tasks.some((task) => task.kind !== 'once') ? hosts : [];
     listener({ type: 'play-start', play: name, hosts: shown, control });
     const emit: Listener = (event) => this.#note(event);
-    const errors = await new PlayRunner(context, { emit, memory: this.#memory, gather }).run(tasks, hosts, handlers);
+    const errors = await new PlayRunner(context, {
+      emit,
+      memory: this.#memory,
+      gather,
+      forks: this.#request.forks ?? FORKS,
+    }).run(tasks, hosts, handlers);
     this.#errors.push(...errors);
     listener({ type: 'play-end', play: name });
     return errors.length === 0;

@@ -28,7 +28,6 @@ async function run(plays: Play[], more: { check?: boolean; tags?: string[]; skip
     limit: undefined,
     check: more.check ?? false,
     diff: false,
-    becomePassword: undefined,
     templateDirs: [],
     signal: new AbortController().signal,
     listener: (event) => events.push(event),

@@ -1,0 +1,109 @@
+import type { Duplex } from 'node:stream';
+import ssh2, { type Client } from 'ssh2';
+import { type PlayError, UnreachableError } from '../errors.ts';
+import { type Authentication, authentication } from './authentication.ts';
+import { AuthenticationError, type HostKeyError, TurnedAwayError } from './errors.ts';
+import type { HostKeyCheck } from './host-key.ts';
+import type { PrivateKeys } from './private-keys.ts';
+import type { LoginSettings } from './settings.ts';
+
+const KEEPALIVE_COUNT = 2;
+/** From the first byte to the log-in, for an sshd that accepts and then says nothing or stalls in the middle. */
+const LOG_IN_TIMEOUT_MS = 20_000;
+
+/**
+ * Shakes hands over a stream, checks the host's key and logs in.
+ * @throws TurnedAwayError before anything was said; HostKeyError, AuthenticationError, UnreachableError.
+ */
+export function logIn(login: LoginSettings, stream: Duplex, check: HostKeyCheck, keys: PrivateKeys): Promise<Client> {
+  const { host, user, address, port } = login;
+  let proofs: Authentication;
+  try {
+    proofs = authentication(login, keys);
+  } catch (error) {
+    stream.destroy();
+    return Promise.reject(error);
+  }
+  return new Promise((resolve, reject) => {
+    const client = new ssh2.Client();
+    let refusal: HostKeyError | undefined;
+    let greeting = '';
+    let stage = 'it said nothing';
+    const fail = (error: PlayError) => {
+      clearTimeout(timer);
+      client.removeAllListeners('close');
+      client.removeAllListeners('error');
+      client.on('error', () => undefined);
+      stream.on('error', () => undefined);
+      client.end();
+      stream.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(() => {
+      const why = `no log-in within ${LOG_IN_TIMEOUT_MS / 1000} s: ${stage}`;
+      fail(new UnreachableError(why, { host, next: `Look at sshd there. Try: ssh -v -p ${port} ${user}@${address}` }));
+    }, LOG_IN_TIMEOUT_MS);
+    client.once('ready', () => {
+      clearTimeout(timer);
+      client.removeAllListeners('error');
+      client.removeAllListeners('close');
+      resolve(client);
+    });
+    client.on('greeting', (text) => {
+      greeting = text.trim();
+    });
+    client.on('handshake', () => {
+      stage = 'it did not answer the log-in';
+    });
+    client.once('close', () => fail(new UnreachableError('the connection was closed during log-in', { host })));
+    client.on('error', (error: Error & { level?: string }) => {
+      if (refusal) return fail(refusal);
+      // An agent that is gone is no reason to stop: the next method is tried.
+      if (error.level === 'agent') return;
+      if (error.level === 'client-authentication') return fail(refused(login, proofs.offered));
+      const next = `Try: ssh -v -p ${port} ${user}@${address}`;
+      if (isTurnedAway(error)) return fail(new TurnedAwayError(turnedAwayText(greeting), { host, next, cause: error }));
+      const why = error.message === 'Keepalive timeout' ? 'it stopped answering' : error.message;
+      fail(new UnreachableError(`SSH log-in failed: ${why}`, { host, next, cause: error }));
+    });
+    client.connect({
+      sock: stream as never,
+      username: user,
+      readyTimeout: 0,
+      keepaliveInterval: login.keepAliveMs,
+      keepaliveCountMax: KEEPALIVE_COUNT,
+      authHandler: proofs.handler,
+      algorithms: { serverHostKey: check.algorithms },
+      hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
+        stage = 'it stalled in the key exchange';
+        check.judge(key).then((error) => {
+          refusal = error;
+          verify(error === undefined);
+        });
+      },
+    });
+  });
+}
+
+/** sshd closes at once when too many log in at a time (MaxStartups), or one has failed too often (PerSourcePenalties). */
+function isTurnedAway(error: Error & { level?: string; code?: unknown }): boolean {
+  return /before handshake|Invalid identification/i.test(error.message) || error.code === 'ECONNRESET';
+}
+
+function turnedAwayText(greeting: string): string {
+  if (/Not allowed at this time/i.test(greeting)) {
+    return 'sshd there refuses this machine for a while (PerSourcePenalties), after log-ins that failed';
+  }
+  return `sshd closed the connection before the log-in${greeting ? `: ${greeting}` : ''}`;
+}
+
+function refused(login: LoginSettings, offered: ReadonlySet<string>): AuthenticationError {
+  const { host, user, keyFiles, password } = login;
+  const tried = [...offered].join(', ') || 'nothing that it takes';
+  return new AuthenticationError(`log-in as ${user} was refused (tried: ${tried})`, {
+    host,
+    next: password
+      ? 'It was not tried again. Correct the password (-k or ansible_password) or ansible_user.'
+      : `Put the public key of ${keyFiles[0]} into ~${user}/.ssh/authorized_keys, or correct ansible_user.`,
+  });
+}
