@@ -1,4 +1,4 @@
-import type { Member } from './cluster.ts';
+import { isPublished, type Member } from './cluster.ts';
 
 /** Rows under a head, framed as etcdctl's `-w table` frames them. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -15,7 +15,7 @@ export function memberTable(members: readonly Member[], leaderId: string | undef
     .sort((a, b) => a.name.localeCompare(b.name))
     .map((member) => [
       member.id,
-      member.name === '' ? 'unstarted' : 'started',
+      isPublished(member) ? 'started' : 'unstarted',
       member.name,
       member.peerUrls.join(','),
       member.clientUrls.join(','),
