@@ -8,8 +8,8 @@ import type { PrivateKeys } from './private-keys.ts';
 import type { LoginSettings } from './settings.ts';
 
 const KEEPALIVE_COUNT = 2;
-/** From the first byte to the log-in, for an sshd that accepts and then says nothing or stalls in the middle. */
-const LOG_IN_TIMEOUT_MS = 20_000;
+/** For the proofs of who we are, once the keys are exchanged: PAM may take its time. */
+const AUTHENTICATION_TIMEOUT_MS = 20_000;
 
 /**
  * Shakes hands over a stream, checks the host's key and logs in.
@@ -28,7 +28,6 @@ export function logIn(login: LoginSettings, stream: Duplex, check: HostKeyCheck,
     const client = new ssh2.Client();
     let refusal: HostKeyError | undefined;
     let greeting = '';
-    let stage = 'it said nothing';
     const fail = (error: PlayError) => {
       clearTimeout(timer);
       client.removeAllListeners('close');
@@ -39,10 +38,13 @@ export function logIn(login: LoginSettings, stream: Duplex, check: HostKeyCheck,
       stream.destroy();
       reject(error);
     };
-    const timer = setTimeout(() => {
-      const why = `no log-in within ${LOG_IN_TIMEOUT_MS / 1000} s: ${stage}`;
-      fail(new UnreachableError(why, { host, next: `Look at sshd there. Try: ssh -v -p ${port} ${user}@${address}` }));
-    }, LOG_IN_TIMEOUT_MS);
+    const within = (timeoutMs: number, stage: string) =>
+      setTimeout(() => {
+        const next = `Look at sshd there. Try: ssh -v -p ${port} ${user}@${address}`;
+        fail(new UnreachableError(`no log-in: ${stage} within ${timeoutMs / 1000} s`, { host, next }));
+      }, timeoutMs);
+    // As ConnectTimeout of ssh_config(5): for an sshd that takes the connection and says nothing, or stalls.
+    let timer = within(login.connectTimeoutMs, 'sshd did not finish the key exchange');
     client.once('ready', () => {
       clearTimeout(timer);
       client.removeAllListeners('error');
@@ -52,8 +54,9 @@ export function logIn(login: LoginSettings, stream: Duplex, check: HostKeyCheck,
     client.on('greeting', (text) => {
       greeting = text.trim();
     });
-    client.on('handshake', () => {
-      stage = 'it did not answer the log-in';
+    client.once('handshake', () => {
+      clearTimeout(timer);
+      timer = within(AUTHENTICATION_TIMEOUT_MS, 'sshd did not answer the log-in');
     });
     client.once('close', () => fail(new UnreachableError('the connection was closed during log-in', { host })));
     client.on('error', (error: Error & { level?: string }) => {
@@ -75,7 +78,6 @@ export function logIn(login: LoginSettings, stream: Duplex, check: HostKeyCheck,
       authHandler: proofs.handler,
       algorithms: { serverHostKey: check.algorithms },
       hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
-        stage = 'it stalled in the key exchange';
         check.judge(key).then((error) => {
           refusal = error;
           verify(error === undefined);

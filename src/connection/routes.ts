@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'ssh2';
@@ -31,6 +32,8 @@ export class Routes {
 
   constructor(keys: PrivateKeys) {
     this.#keys = keys;
+    // Each host that waits listens for the end.
+    setMaxListeners(0, this.#end.signal);
   }
 
   /** Dials, checks the host key and logs in. @throws UnreachableError and its kin, with the name of the host. */
