@@ -71,7 +71,12 @@ export class PlayRunner {
   async #segment(host: string, segment: Segment): Promise<void> {
     const task = segment.kind === 'batch' ? segment.tasks[0]! : segment;
     const context = this.#hostContext(host, task);
-    const reason = unwanted(task, context);
+    let reason: string | undefined;
+    try {
+      reason = unwanted(task, context);
+    } catch (error) {
+      return this.#fail(host, task.name, performance.now(), error);
+    }
     if (reason !== undefined && segment.kind === 'host')
       return this.#end(host, task, 'skipped', performance.now(), reason);
     if (segment.kind === 'host') return this.#single(host, segment, () => tryAgain(segment, context));
@@ -139,13 +144,14 @@ export class PlayRunner {
         const change = compare(row.resource, found[index]);
         if (change) due.push({ ...row, change });
       }
+      current = tasks[0]!.name;
       const texts = due.flatMap(({ change }) => (change.diff ? [change.diff] : []));
       if (this.#context.diff) diffs.push(...(await withBefore(connection, texts)));
       if (!this.#context.check && due.length > 0) {
         const startNext = () => {
-          const next = due[applied]?.task.name;
-          if (next && next !== current) this.#emit({ type: 'task-start', host, task: next });
-          current = next ?? current;
+          const next = due[applied]?.task.name ?? current;
+          if (next !== current) this.#emit({ type: 'task-start', host, task: next });
+          current = next;
         };
         startNext();
         await applyAll(
@@ -278,6 +284,7 @@ async function tryAgain({ run, retries }: HostTask, context: HostContext): Promi
       const outcome = await run(context);
       if (!retries?.until || retries.until(outcome)) return outcome;
       if (left <= 0) throw new PlayError(`not as wanted after ${retries.times + 1} tries`);
+      if (context.run.signal.aborted) throw new PlayError('stopped before it was as wanted');
     } catch (error) {
       if (left <= 0 || error instanceof UnreachableError || context.run.signal.aborted) throw error;
     }

@@ -153,15 +153,19 @@ class Run {
     const shown = tasks.some((task) => task.kind !== 'once') ? hosts : [];
     listener({ type: 'play-start', play: name, hosts: shown, control });
     const emit: Listener = (event) => this.#note(event);
-    const errors = await new PlayRunner(context, {
-      emit,
-      memory: this.#memory,
-      gather,
-      forks: this.#request.forks ?? FORKS,
-    }).run(tasks, hosts, handlers);
-    this.#errors.push(...errors);
-    listener({ type: 'play-end', play: name });
-    return errors.length === 0;
+    const forks = this.#request.forks ?? FORKS;
+    try {
+      const errors = await new PlayRunner(context, { emit, memory: this.#memory, gather, forks }).run(
+        tasks,
+        hosts,
+        handlers,
+      );
+      this.#errors.push(...errors);
+      return errors.length === 0;
+    } finally {
+      // Whatever happens: a screen waits for it.
+      listener({ type: 'play-end', play: name });
+    }
   }
 
   #note(event: RunEvent): void {

@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest';
+import { InputError, PlayError, UnreachableError } from '../../../src/errors.ts';
+import type { RunEvent } from '../../../src/runner/events.ts';
+import { once, play, step } from '../../../src/runner/playbook.ts';
+import { runHere } from './run-here.ts';
+
+const ok = step('ok', () => undefined);
+const failing = (error: Error, where = ['a']) =>
+  step('fails', ({ host }) => {
+    if (where.includes(host)) throw error;
+  });
+
+describe('a run', () => {
+  it('says when it begins and ends, and each play of it', async () => {
+    const { events } = await runHere([
+      play('p', { hosts: ['a'], tasks: [ok] }),
+      play('q', { hosts: ['a'], tasks: [] }),
+    ]);
+    expect(events.map(({ type }) => type)).toEqual([
+      'run-start',
+      'play-start',
+      'task-start',
+      'task-end',
+      'play-end',
+      'run-end',
+    ]);
+    expect(events[0]).toEqual({
+      type: 'run-start',
+      playbook: 'test',
+      hosts: ['a', 'b', 'c'],
+      check: false,
+      diff: false,
+    });
+  });
+
+  it('acts on the hosts that the limit leaves, and lets a playbook see all', async () => {
+    let all: readonly string[] = [];
+    const { ended } = await runHere(
+      ({ allHosts, hosts }) => {
+        all = [...allHosts, '|', ...hosts];
+        return [play('p', { tasks: [ok] })];
+      },
+      { limit: 'b' },
+    );
+    expect(all).toEqual(['a', 'b', 'c', '|', 'b']);
+    expect(ended).toEqual(['b ok ok']);
+  });
+
+  it('makes tasks and hosts of a play when the play begins', async () => {
+    const hosts: string[] = [];
+    const { ended } = await runHere([
+      play('look', { tasks: [once('decide', () => void hosts.push('c'))] }),
+      play('act', { hosts: () => hosts, tasks: async () => hosts.map((host) => step(`for ${host}`, () => undefined)) }),
+    ]);
+    expect(ended).toEqual(['control decide ok', 'c for c ok']);
+  });
+
+  it('passes over plays that are not wanted in silence', async () => {
+    const { events } = await runHere([play('p', { when: () => false, tasks: [ok] })]);
+    expect(events.map(({ type }) => type)).toEqual(['run-start', 'run-end']);
+  });
+
+  it('says of a play whether the control machine has a part in it, and which hosts have', async () => {
+    const { events } = await runHere([
+      play('p', { tasks: [once('o', () => undefined)] }),
+      play('q', { hosts: ['b'], tasks: [ok] }),
+    ]);
+    expect(events.filter(({ type }) => type === 'play-start')).toEqual([
+      { type: 'play-start', play: 'p', hosts: [], control: true },
+      { type: 'play-start', play: 'q', hosts: ['b'], control: false },
+    ]);
+  });
+
+  it('opens one connection for each host, whatever asks for it', async () => {
+    const shells = new Set<string>();
+    const shell = step('shell', async ({ host, connect }) => {
+      const { stdout } = await (await connect()).run('echo $PPID $$');
+      shells.add(`${host} ${stdout.split(' ')[1]}`);
+    });
+    await runHere([play('p', { tasks: [shell, shell] }), play('q', { tasks: [shell] })]);
+    expect(shells.size).toBe(3);
+  });
+
+  it('says texts of its own', async () => {
+    const { events } = await runHere((run) => {
+      run.say('hello');
+      run.say('take care', 'warning');
+      return [];
+    });
+    expect(events.slice(0, 2)).toEqual([
+      { type: 'message', level: 'info', text: 'hello' },
+      { type: 'message', level: 'warning', text: 'take care' },
+    ]);
+  });
+});
+
+describe('the exit code', () => {
+  it.each<[string, Error, number]>([
+    ['2 where a task failed', new PlayError('x'), 2],
+    ['2 where the code of a playbook failed', new TypeError('x'), 2],
+    ['4 where a host is unreachable', new UnreachableError('x'), 4],
+    ['1 where it was the input', new InputError('x'), 1],
+  ])('is %s', async (_, error, code) => {
+    expect((await runHere([play('p', { tasks: [failing(error)] })])).report.exitCode).toBe(code);
+  });
+
+  it('is that of the gravest of several errors', async () => {
+    const tasks = [failing(new PlayError('x'), ['a']), failing(new UnreachableError('y'), ['b'])];
+    expect((await runHere([play('p', { gather: true, tasks })])).report.exitCode).toBe(4);
+  });
+
+  it('is 0 where all is well', async () => {
+    expect((await runHere([play('p', { tasks: [ok] })])).report).toMatchObject({ exitCode: 0, errors: [] });
+  });
+
+  it('is 130 where the run was stopped, whatever else went wrong', async () => {
+    const controller = new AbortController();
+    const tasks = [
+      step('t', () => {
+        controller.abort();
+        throw new UnreachableError('x');
+      }),
+    ];
+    expect((await runHere([play('p', { tasks })], { signal: controller.signal })).report.exitCode).toBe(130);
+  });
+});
+
+describe('the tallies', () => {
+  it('count each task of each host by how it ended', async () => {
+    const tasks = [
+      ok,
+      step('changes', () => ({ changed: true })),
+      step('skips', () => ({ skipped: true })),
+      once('together', () => ({ changed: true })),
+      failing(new UnreachableError('x'), ['b']),
+      failing(new PlayError('x'), ['c']),
+    ];
+    const { report } = await runHere([play('p', { gather: true, tasks })]);
+    const nothing = { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
+    expect(Object.fromEntries(report.tallies)).toEqual({
+      a: { ...nothing, ok: 3, changed: 1, skipped: 1 },
+      b: { ...nothing, ok: 1, changed: 1, skipped: 1, unreachable: 1 },
+      c: { ...nothing, ok: 2, changed: 1, skipped: 1, failed: 1 },
+      control: { ...nothing, changed: 1 },
+    });
+  });
+
+  it('are there for hosts that nothing was done on', async () => {
+    const { report } = await runHere([play('p', { tasks: [ok] })], { limit: 'a' });
+    expect([...report.tallies.keys()]).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('bad input', () => {
+  it('is thrown before anything is said or touched', async () => {
+    const events: RunEvent[] = [];
+    const listener = (event: RunEvent) => events.push(event);
+    const bad = () => {
+      throw new InputError('a bad port');
+    };
+    await expect(runHere(bad, { listener })).rejects.toThrow('a bad port');
+    await expect(runHere([], { listener, limit: 'nobody' })).rejects.toThrow(InputError);
+    await expect(runHere([], { listener, hosts: 'etcd' })).rejects.toThrow("test is for the hosts of 'etcd'");
+    expect(events).toEqual([]);
+  });
+});
+
+describe('what a playbook opened', () => {
+  it.each<[string, Error | undefined]>([
+    ['when all is well', undefined],
+    ['when a task fails', new PlayError('x')],
+  ])('is closed while the connections are still open, %s', async (_, error) => {
+    const closed: string[] = [];
+    await runHere((run) => {
+      run.onEnd(() => {
+        throw new Error('a closer that fails does not keep the others from closing');
+      });
+      run.onEnd(async () => {
+        const { stdout } = await (await run.connect('a')).run('echo open');
+        closed.push(stdout);
+      });
+      return [play('p', { tasks: error ? [failing(error)] : [ok] })];
+    });
+    expect(closed).toEqual(['open\n']);
+  });
+
+  it('is closed also when the playbook itself fails, and the error is told as its fault', async () => {
+    let closed = false;
+    const { report, events } = await runHere((run) => {
+      run.onEnd(() => {
+        closed = true;
+      });
+      const tasks = () => {
+        throw new TypeError('undefined is not a function');
+      };
+      return [play('p', { tasks })];
+    });
+    expect(closed).toBe(true);
+    expect(report.errors[0]?.message).toContain('undefined is not a function');
+    expect(report.errors[0]?.next).toBe('This is a fault of the playbook.');
+    expect(events.at(-1)?.type).toBe('run-end');
+  });
+
+  it('leaves no shell behind', async () => {
+    const pids: string[] = [];
+    const shell = step('shell', async ({ connect }) => void pids.push((await (await connect()).run('echo $$')).stdout));
+    await runHere([play('p', { tasks: [shell] })]);
+    await expect
+      .poll(() =>
+        pids.filter((pid) => {
+          try {
+            return process.kill(Number(pid), 0);
+          } catch {
+            return false;
+          }
+        }),
+      )
+      .toEqual([]);
+  });
+});
