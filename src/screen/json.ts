@@ -1,11 +1,12 @@
 import { PlayError } from '../errors.ts';
 import type { RunEvent } from '../runner/events.ts';
-import type { Screen } from './screen.ts';
+import { patient, type Screen } from './screen.ts';
 
 /** One JSON object for each event and line, and nothing else: for programs. Field `type` tells them apart. */
 export function jsonScreen(out: NodeJS.WritableStream): Screen {
+  const lines = patient(out);
   return {
-    listener: (event) => void out.write(`${eventLine(event)}\n`),
+    listener: (event) => void lines.write(`${eventLine(event)}\n`),
     done: async () => undefined,
   };
 }

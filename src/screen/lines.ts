@@ -1,11 +1,12 @@
 import { diffText } from './diff-text.ts';
-import type { Screen, ScreenOptions } from './screen.ts';
+import { patient, type Screen, type ScreenOptions } from './screen.ts';
 import { coloured, formatDuration, plain, recap, STATUS_STYLE } from './words.ts';
 
 /** Plain lines, one for each task and host: for pipes, logs and CI. */
 export function linesScreen({ out, colour, diff, verbosity }: ScreenOptions): Screen {
   const paint = colour ? coloured : plain;
-  const print = (text: string) => void out.write(`${text}\n`);
+  const lines = patient(out);
+  const print = (text: string) => void lines.write(`${text}\n`);
   return {
     listener(event) {
       switch (event.type) {

@@ -13,3 +13,9 @@ export interface ScreenOptions {
   verbosity: number;
   out: NodeJS.WritableStream;
 }
+
+/** A stream whose reader may go away (`play … | head`): that must not end a run half-way. */
+export function patient<T extends NodeJS.WritableStream>(out: T): T {
+  out.on('error', () => undefined);
+  return out;
+}
