@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { BecomeError } from './errors.ts';
 import { quote } from './quote.ts';
 import type { ConnectionSettings } from './settings.ts';
@@ -30,7 +30,7 @@ export function shellCommand(settings: ConnectionSettings): ShellCommand {
 export function passChallenge(
   settings: ConnectionSettings,
   { prompt, ready }: { prompt: string; ready: string },
-  channel: Duplex & { stderr: Readable },
+  { stdin, stdout, stderr }: { stdin: Writable; stdout: Readable; stderr: Readable },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let said = '';
@@ -44,21 +44,21 @@ export function passChallenge(
       complaints += chunk.toString('latin1');
       const prompts = complaints.split(prompt).length - 1;
       if (prompts > 1) {
-        channel.end();
+        stdin.end();
         finish(() => reject(wrongPassword(settings)));
       } else if (prompts === 1 && !answered) {
         answered = true;
-        channel.write(`${settings.becomePassword?.reveal()}\n`);
+        stdin.write(`${settings.becomePassword?.reveal()}\n`);
       }
     };
     const onClose = () => finish(() => reject(becomeFailure(settings, complaints.replaceAll(prompt, ''), undefined)));
     const finish = (then: () => void) => {
-      channel.off('data', onOut).off('close', onClose);
-      channel.stderr.off('data', onErr);
+      stdout.off('data', onOut).off('close', onClose);
+      stderr.off('data', onErr);
       then();
     };
-    channel.on('data', onOut).on('close', onClose);
-    channel.stderr.on('data', onErr);
+    stdout.on('data', onOut).on('close', onClose);
+    stderr.on('data', onErr);
   });
 }
 

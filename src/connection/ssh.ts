@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import { UnreachableError } from '../errors.ts';
 import { becomeFailure, passChallenge, shellCommand } from './become.ts';
-import type { Connection, RunOptions, ScriptResult } from './connection.ts';
+import type { Connection, LockAnswer, LockWish, RunOptions, ScriptResult } from './connection.ts';
 import { TunnelError } from './errors.ts';
 import type { Routes } from './routes.ts';
 import type { ConnectionSettings } from './settings.ts';
@@ -59,9 +59,10 @@ class SshConnection implements Connection {
     }).catch((cause: Error) => {
       throw new UnreachableError(`no shell could be opened: ${cause.message}`, { host, cause });
     });
-    if (challenge) await passChallenge(settings, challenge, channel);
+    const streams = { stdin: channel, stdout: channel, stderr: channel.stderr };
+    if (challenge) await passChallenge(settings, challenge, streams);
     let exitCode: number | undefined;
-    const shell = new FramedShell(host, { stdin: channel, stdout: channel, stderr: channel.stderr });
+    const shell = new FramedShell(host, streams);
     const connection = new SshConnection(host, client, shell);
     let ready = false;
     channel.on('exit', (code: number | null) => {
@@ -96,6 +97,10 @@ class SshConnection implements Connection {
       this.close();
       throw error;
     }
+  }
+
+  hold(lock: LockWish): Promise<LockAnswer> {
+    return this.#shell.hold(lock);
   }
 
   openStream(address: string, port: number): Promise<Duplex> {

@@ -55,7 +55,13 @@ function channel() {
   const stderr = new PassThrough();
   const written: string[] = [];
   theirs.on('data', (chunk: Buffer) => written.push(chunk.toString()));
-  return { ours: Object.assign(ours, { stderr }), say: (text: string) => theirs.write(text), stderr, written, theirs };
+  return {
+    ours: { stdin: ours, stdout: ours, stderr },
+    say: (text: string) => theirs.write(text),
+    stderr,
+    written,
+    theirs,
+  };
 }
 
 const challenge = { prompt: 'ask-1:', ready: 'ready-1' };
@@ -76,7 +82,7 @@ describe("sudo's question", () => {
     say('rea');
     say('dy-1\n');
     await passed;
-    expect(ours.listenerCount('data')).toBe(0);
+    expect(ours.stdout.listenerCount('data')).toBe(0);
     expect(stderr.listenerCount('data')).toBe(0);
   });
 
@@ -106,7 +112,7 @@ describe("sudo's question", () => {
     stderr.write('debian is not in the sudoers file.\n');
     await soon();
     theirs.destroy();
-    ours.destroy();
+    ours.stdout.destroy();
     await expect(passed).rejects.toThrow('debian has no sudo rights on this host');
   });
 });

@@ -1,0 +1,118 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { expect, it } from 'vitest';
+import type { Connection } from '../../src/connection/connection.ts';
+import { RemoteTimeoutError } from '../../src/connection/errors.ts';
+import { openTunnel } from '../../src/connection/tunnel.ts';
+
+export interface Subject {
+  /** A new connection, as the user that the other end gives it. */
+  connect(): Promise<Connection>;
+  /** A TCP port at the other end that says something first, as seen from there. */
+  greeter(): { port: number; greeting: RegExp };
+}
+
+const input = (bytes: Buffer) => ({ sizeBytes: bytes.length, open: () => Readable.from([bytes]) });
+
+/** What every kind of connection does, whatever is at its other end. Called inside a `describe`. */
+export function connectionSuite({ connect, greeter }: Subject): void {
+  const using = async (work: (connection: Connection) => Promise<void>) => {
+    const connection = await connect();
+    try {
+      await work(connection);
+    } finally {
+      connection.close();
+    }
+  };
+
+  it.each([
+    [
+      'an exit status and both streams apart',
+      'echo out; echo err >&2; exit 7',
+      { code: 7, stdout: 'out\n', stderr: 'err\n' },
+    ],
+    ['output without a newline at its end', 'printf a; printf b >&2', { code: 0, stdout: 'a', stderr: 'b' }],
+    ['quotes of every kind', `printf '%s' "it's \\"so\\" \\$x"`, { code: 0, stdout: `it's "so" $x`, stderr: '' }],
+    ['an empty standard input', 'cat; echo end', { code: 0, stdout: 'end\n', stderr: '' }],
+    [
+      'the same locale, mask and folder',
+      'echo "$LC_ALL $(umask) $(pwd)"',
+      { code: 0, stdout: 'C 0022 /\n', stderr: '' },
+    ],
+    ['text in UTF-8', "printf 'grüße ✓'", { code: 0, stdout: 'grüße ✓', stderr: '' }],
+    ['a script that is no shell', 'if then (((', { code: 2, stdout: '' }],
+  ])('carries %s', (_, script, expected) =>
+    using(async (connection) => {
+      expect(await connection.run(script)).toMatchObject(expected);
+      expect((await connection.run('echo next')).stdout).toBe('next\n');
+    }),
+  );
+
+  it('carries an input byte for byte, read or not', () =>
+    using(async (connection) => {
+      const bytes = randomBytes(2_000_003);
+      const { stdout } = await connection.run('sha256sum', { input: input(bytes) });
+      expect(stdout.slice(0, 64)).toBe(createHash('sha256').update(bytes).digest('hex'));
+      expect((await connection.run('exit 3', { input: input(bytes) })).code).toBe(3);
+      expect((await connection.run('echo next')).stdout).toBe('next\n');
+    }));
+
+  it('brings back three megabytes whole', () =>
+    using(async (connection) => {
+      const { stdout } = await connection.run('head -c 3000000 /dev/zero | tr "\\0" x');
+      expect(stdout.length).toBe(3_000_000);
+    }));
+
+  it('runs scripts given at once one after the other, one round trip each', () =>
+    using(async (connection) => {
+      const before = connection.roundTrips;
+      const results = await Promise.all([1, 2, 3].map((n) => connection.run(`echo ${n}`)));
+      expect(results.map(({ stdout }) => stdout)).toEqual(['1\n', '2\n', '3\n']);
+      expect(connection.roundTrips - before).toBe(3);
+    }));
+
+  it('ends a script that takes too long there too, and is of no use after that', () =>
+    using(async (connection) => {
+      const name = `lasting-${randomBytes(6).toString('hex')}`;
+      const failure = connection.run(`sh -c 'sleep 300; : ${name}'`, { timeoutMs: 300 });
+      await expect(failure).rejects.toThrow(RemoteTimeoutError);
+      await expect(failure).rejects.toMatchObject({ host: connection.host });
+      await expect(connection.run('echo next')).rejects.toThrow();
+      // The bracket keeps the search from finding itself.
+      const search = `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c '[l]${name.slice(1)}'`;
+      await using(async (second) => {
+        await expect.poll(async () => (await second.run(search)).stdout, { timeout: 5_000 }).toBe('0\n');
+      });
+    }));
+
+  it('fails what is under way when it is closed', () =>
+    using(async (connection) => {
+      const running = connection.run('sleep 300');
+      setTimeout(() => connection.close(), 100);
+      await expect(running).rejects.toMatchObject({ host: connection.host });
+    }));
+
+  it('opens streams to ports as seen from there, and says so when nothing listens', () =>
+    using(async (connection) => {
+      const { port, greeting } = greeter();
+      const stream = await connection.openStream('127.0.0.1', port);
+      const said = await new Promise((resolve) => stream.once('data', (data) => resolve(String(data))));
+      expect(said).toMatch(greeting);
+      stream.destroy();
+      await expect(connection.openStream('127.0.0.1', 1)).rejects.toMatchObject({
+        name: 'TunnelError',
+        host: connection.host,
+      });
+    }));
+
+  it('leads a local socket to such a port', () =>
+    using(async (connection) => {
+      const { port, greeting } = greeter();
+      const tunnel = await openTunnel(connection, '127.0.0.1', port);
+      const { connect: dial } = await import('node:net');
+      const socket = dial(tunnel.socketPath);
+      expect(await new Promise((resolve) => socket.once('data', (data) => resolve(String(data))))).toMatch(greeting);
+      socket.destroy();
+      await tunnel.close();
+    }));
+}
