@@ -1,17 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../../../src/connection/connection.ts';
 import { clientAddress, lookAtHost, peerAddress } from '../../../src/etcd/look.ts';
+import { fakeConnection } from '../connection/fake.ts';
 import { Wanted } from './plan/observed.ts';
 
 const settings = new Wanted(1).settings[0]!;
 
-function answering(run: Connection['run']): Connection {
-  return { host: 'h1', run, openStream: () => Promise.reject(new Error()), roundTrips: 0, close: () => undefined };
-}
-
 describe('a look at a host', () => {
   it('gives its clock as what it surely lies between', async () => {
-    const host = answering(async () => {
+    const host = fakeConnection(async () => {
       const stdout = `clock ${Date.now() / 1000 + 10}\n`;
       await new Promise((resolve) => setTimeout(resolve, 20));
       return { code: 0, stdout, stderr: '', durationMs: 20 };
@@ -24,12 +20,12 @@ describe('a look at a host', () => {
 
   // Half of it looks like a host without data.
   it('that was cut off is an error, not a host where nothing is', async () => {
-    const host = answering(async () => ({ code: 137, stdout: 'uid 0\n', stderr: 'Killed', durationMs: 1 }));
+    const host = fakeConnection(async () => ({ code: 137, stdout: 'uid 0\n', stderr: 'Killed', durationMs: 1 }));
     await expect(lookAtHost(host, settings)).rejects.toThrow('looking at the host failed with exit status 137: Killed');
   });
 
   it('that fails while something else is loaded fails once, with its own error', async () => {
-    const host = answering(() => Promise.reject(new Error('the link is gone')));
+    const host = fakeConnection(() => Promise.reject(new Error('the link is gone')));
     const slowly = () => new Promise((resolve) => setTimeout(resolve, 30));
     await expect(lookAtHost(host, settings, slowly)).rejects.toThrow('the link is gone');
   });

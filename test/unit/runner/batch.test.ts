@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Connection, ScriptResult } from '../../../src/connection/connection.ts';
 import type { Change, Resource } from '../../../src/resource/resource.ts';
 import { type Applied, applyAll, probeAll, splitByMark, withBefore } from '../../../src/runner/batch.ts';
+import { fakeConnection } from '../connection/fake.ts';
 import { localShell } from '../connection/local-shell.ts';
 
 let shell: Connection;
@@ -32,8 +33,7 @@ async function applying(changes: Change[], connection: Connection = shell) {
 
 /** A host whose shell answers each script with the same. */
 function answering(result: Partial<ScriptResult>): Connection {
-  const run = async () => ({ code: 0, stdout: '', stderr: '', durationMs: 1, ...result });
-  return { host: 'h', run, openStream: () => Promise.reject(new Error()), roundTrips: 0, close: () => undefined };
+  return fakeConnection(async () => ({ code: 0, stdout: '', stderr: '', durationMs: 1, ...result }));
 }
 
 describe('looking at resources', () => {
