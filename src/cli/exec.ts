@@ -14,6 +14,7 @@ export function execPlaybook(pattern: string, words: readonly string[], become: 
     description: 'run a command on hosts',
     hosts: pattern,
     become,
+    lock: false,
     plays: (run) => [
       play(command, {
         gather: true,
@@ -42,6 +43,7 @@ export function pingPlaybook(pattern: string, become: boolean): Playbook {
     description: 'log in to hosts',
     hosts: pattern,
     become,
+    lock: false,
     plays: () => [
       play('Ping', {
         gather: true,

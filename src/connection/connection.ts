@@ -24,6 +24,26 @@ export interface RunOptions {
 
 export const DEFAULT_SCRIPT_TIMEOUT_MS = 120_000;
 
+/** A lock on a host that lives as long as the connection. */
+export interface LockWish {
+  /** Absolute path on the host. */
+  file: string;
+  /** Who holds it: one line, for whoever finds it taken. */
+  note: string;
+}
+
+export type LockAnswer =
+  | { held: true }
+  | {
+      held: false;
+      /** What the holder wrote. */
+      note: string;
+      /** How long ago the holder was last heard of there. */
+      ageSeconds: number;
+      /** The holder has a script running at this moment. */
+      busy: boolean;
+    };
+
 /**
  * One way to one host, held open for a whole run. Scripts are POSIX `sh`, run one after the other as the become user
  * with `LC_ALL=C`, a full PATH, umask 022 and an empty standard input unless one is given.
@@ -35,6 +55,8 @@ export interface Connection {
    * @throws UnreachableError when the link is lost; RemoteTimeoutError when the script exceeds its time.
    */
   run(script: string, options?: RunOptions): Promise<ScriptResult>;
+  /** Tries to take a lock, without waiting. `flock` lets go of it when the connection ends, however it ends. */
+  hold(lock: LockWish): Promise<LockAnswer>;
   /** A byte stream to a TCP address as seen from the host. @throws UnreachableError, TunnelError. */
   openStream(address: string, port: number): Promise<Duplex>;
   /** How many scripts (round trips) this connection has carried. */

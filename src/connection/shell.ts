@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { PlayError, UnreachableError } from '../errors.ts';
-import { DEFAULT_SCRIPT_TIMEOUT_MS, type RunOptions, type ScriptInput, type ScriptResult } from './connection.ts';
+import {
+  DEFAULT_SCRIPT_TIMEOUT_MS,
+  type LockAnswer,
+  type LockWish,
+  type RunOptions,
+  type ScriptInput,
+  type ScriptResult,
+} from './connection.ts';
 import { lastLines, RemoteTimeoutError } from './errors.ts';
 import { quote } from './quote.ts';
 
@@ -28,6 +35,7 @@ export class FramedShell {
   readonly #out: Collector;
   readonly #err: Collector;
   #frame = 0;
+  #holds = false;
   #tail: Promise<unknown> = Promise.resolve();
   #lost: Error | undefined;
   #onLost: ((error: Error) => void) | undefined;
@@ -63,7 +71,29 @@ export class FramedShell {
     return result;
   }
 
-  async #run(script: string, { timeoutMs = DEFAULT_SCRIPT_TIMEOUT_MS, input }: RunOptions): Promise<ScriptResult> {
+  /**
+   * Holds a lock file for as long as this shell lives: its descriptor 9, which no script inherits. The file says who
+   * holds it, and is written to at each script, so that its age tells when the holder was last heard of.
+   */
+  hold({ file, note }: LockWish): Promise<LockAnswer> {
+    const result = this.#tail.then(async () => {
+      const { stdout } = await this.#run('', {}, lockText(quote(file), note));
+      if (stdout.startsWith('held')) {
+        this.#holds = true;
+        return { held: true } as const;
+      }
+      const [, seconds, busy, ...rest] = stdout.split('\n');
+      return { held: false, ageSeconds: Number(seconds), busy: busy !== '', note: rest[0] ?? '' } as const;
+    });
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  async #run(
+    script: string,
+    { timeoutMs = DEFAULT_SCRIPT_TIMEOUT_MS, input }: RunOptions,
+    atTop?: string,
+  ): Promise<ScriptResult> {
     if (this.#lost) throw this.#lost;
     const frame = ++this.#frame;
     const mark = `${this.#mark}-${frame}`;
@@ -82,7 +112,8 @@ export class FramedShell {
     });
     lost.catch(() => undefined);
     try {
-      this.#write(frameText(script, mark, input));
+      const beat = this.#holds ? '{ printf . >&9; } 2>/dev/null; ' : '';
+      this.#write(atTop === undefined ? beat + frameText(script, mark, input) : topText(atTop, mark));
       if (input) {
         await Promise.race([this.#out.until(`\n${mark}-ready\n`), lost]);
         await Promise.race([this.#pour(input), lost]);
@@ -169,9 +200,27 @@ function frameText(script: string, mark: string, input: ScriptInput | undefined)
   const body = input
     ? // Exactly `sizeBytes` of the shell's own input; what the script leaves of it is swallowed.
       `printf '\\n%s\\n' ${mark}-ready
-head -c ${input.sizeBytes} | { ( ( eval ${quote(script)}\n); r=$?; cat >/dev/null; ${ending} ) <&4 4<&- & } 4<&0`
-    : `( ( eval ${quote(script)}\n) </dev/null; r=$?; ${ending} ) &`;
+head -c ${input.sizeBytes} 9>&- | { ( ( eval ${quote(script)}\n); r=$?; cat >/dev/null; ${ending} ) <&4 4<&- 9>&- & } 4<&0`
+    : `( ( eval ${quote(script)}\n) </dev/null; r=$?; ${ending} ) 9>&- &`;
   return `{ ${body}\nread -r _ || kill -s HUP 0; wait\n}\n`;
+}
+
+/** Words for the shell itself, in its own process; their output ends as a script's does. */
+function topText(words: string, mark: string): string {
+  return `{ ${words}; } 2>/dev/null; printf '\\n%s %d\\n' ${mark} "$?"; printf '\\n%s\\n' ${mark} >&2; read -r _\n`;
+}
+
+/**
+ * Prints `held`; or `busy`, then the seconds since the holder was last heard of, what its shell runs, and its note.
+ * A host without `flock`, or where the file cannot be made, goes without a lock: a redirection that fails would end sh.
+ */
+function lockText(file: string, note: string): string {
+  const take = `printf '%s\\n%s\\n' ${quote(note)} "$$" >${file}; echo held`;
+  const age = `echo "$(( $(date +%s) - $(stat -c %Y ${file}) ))"`;
+  const work = `echo "$( { read -r n; read -r p; cat "/proc/$p/task/$p/children"; } <${file} )"`;
+  const tell = `echo busy; ${age}; ${work}; head -n 1 ${file}; exec 9>&-`;
+  const able = `command -v flock >/dev/null && ( : >>${file} )`;
+  return `if ${able}; then exec 9>>${file}; if flock -n 9; then ${take}; else ${tell}; fi; else echo held; fi`;
 }
 
 /** Gathers a stream and hands out what stands before a mark. Each byte is looked at once, however big the output. */

@@ -128,6 +128,8 @@ export interface Playbook {
   hosts: string;
   /** Whether its tasks need root. Default true. */
   become?: boolean;
+  /** Whether it takes its hosts for itself, so that no other run changes them meanwhile. Default true. */
+  lock?: boolean;
   /** Checks its input before any host is touched, and gives the plays. */
   plays(run: RunContext): readonly Play[] | Promise<readonly Play[]>;
 }

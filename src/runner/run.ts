@@ -1,3 +1,4 @@
+import type { Connection } from '../connection/connection.ts';
 import type { AskSecret } from '../connection/private-keys.ts';
 import type { ConnectionDefaults, ConnectionSettings } from '../connection/settings.ts';
 import { SshConfig } from '../connection/ssh-config.ts';
@@ -5,6 +6,7 @@ import { asPlayError, ExitCode, InputError, PlayError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
 import type { HostTally, Listener, RunEvent } from './events.ts';
+import { keepBeating, lockHost } from './host-lock.ts';
 import { Memory } from './memory.ts';
 import { PlayRunner } from './play-runner.ts';
 import type { Play, Playbook, RunContext, Task } from './playbook.ts';
@@ -84,6 +86,9 @@ function checkHandlers({ name, handlers = [] }: Play, tasks: readonly Task[]): v
 /** What a run gathers on its way. */
 class Run {
   readonly #pool: ConnectionPool;
+  readonly #locked = new Map<string, Promise<Connection>>();
+  readonly #holding = new Set<Connection>();
+  readonly #stopBeating = keepBeating(this.#holding);
   readonly #closers: (() => Promise<void> | void)[] = [];
   readonly #request: RunRequest;
   readonly #memory = new Memory();
@@ -189,14 +194,32 @@ class Run {
       inventoryDir,
       signal,
       varsOf: (host) => inventory.varsOf(host),
-      connect: (host) => this.#pool.get(host),
+      connect: (host) => this.#connect(host),
       onEnd: (close) => void this.#closers.push(close),
       say: (text, level = 'info') => listener({ type: 'message', level, text }),
     };
   }
 
+  /** The open connection, with the host locked for this run where it may change something there. */
+  #connect(host: string): Promise<Connection> {
+    const { playbook, check } = this.#request;
+    if (check || playbook.lock === false) return this.#pool.get(host);
+    let locked = this.#locked.get(host);
+    if (!locked) {
+      locked = this.#pool.get(host).then(async (connection) => {
+        await lockHost(connection, playbook.name);
+        this.#holding.add(connection);
+        return connection;
+      });
+      locked.catch(() => undefined);
+      this.#locked.set(host, locked);
+    }
+    return locked;
+  }
+
   /** What playbooks opened first, since it goes through the connections. */
   async close(): Promise<void> {
+    this.#stopBeating();
     await Promise.allSettled(this.#closers.map(async (close) => close()));
     this.#pool.close();
   }
