@@ -161,6 +161,20 @@ export default playbook({
       { check: 'run' },
     );
 
+    const certificatesAtHand = once(
+      'Certificates are at hand',
+      async () => {
+        const { leaves, warnings } = await planPki(request());
+        for (const warning of warnings) run.say(warning, 'warning');
+        const due = leaves.filter(({ action }) => action !== 'keep').length;
+        if (run.check && due > 0) return { summary: `${due} to be issued in ${certLocalDir}` };
+        pki = await ensurePki(request());
+        identity = clientIdentity(certLocalDir, pki.caPem);
+        return { changed: due > 0, summary: due > 0 ? `${due} issued in ${certLocalDir}` : '' };
+      },
+      { check: 'run' },
+    );
+
     return [
       play('Look', { hosts: run.allHosts, gather: true, tasks: look }),
       // What a refusal names, check mode shows.
@@ -179,6 +193,8 @@ export default playbook({
         when: () => plan.wake.length > 0 && !run.check,
         hosts: () => plan.wake,
         tasks: [
+          // Without a client certificate nobody can be asked.
+          certificatesAtHand,
           step('Member with data is started and asked', async ({ host, connect }) => {
             await startEtcd(await connect());
             await untilPeerAnswers(await connect(), own(host), identity!, run.signal);
@@ -199,19 +215,7 @@ export default playbook({
             }
             return { skipped: releases.size === 0 };
           }),
-          once(
-            'Certificates are at hand',
-            async () => {
-              const { leaves, warnings } = await planPki(request());
-              for (const warning of warnings) run.say(warning, 'warning');
-              const due = leaves.filter(({ action }) => action !== 'keep').length;
-              if (run.check && due > 0) return { summary: `${due} to be issued in ${certLocalDir}` };
-              pki = await ensurePki(request());
-              identity = clientIdentity(certLocalDir, pki.caPem);
-              return { changed: due > 0, summary: due > 0 ? `${due} issued in ${certLocalDir}` : '' };
-            },
-            { check: 'run' },
-          ),
+          certificatesAtHand,
           task('Release is installed', ({ host, progress }) =>
             releaseResources(own(host), releases.get(archOf(host)), !plan.install.includes(host), progress),
           ),

@@ -21,6 +21,8 @@ export async function openTunnel(connection: Connection, address: string, port: 
     socket.on('close', () => open.delete(socket));
     connection.openStream(address, port).then(
       (stream) => {
+        // Who asked may be gone by now, and then nobody would ever close it.
+        if (socket.destroyed) return void stream.destroy();
         stream.on('error', () => socket.destroy());
         stream.on('close', () => socket.destroy());
         socket.on('close', () => stream.destroy());
