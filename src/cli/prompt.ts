@@ -6,12 +6,13 @@ import { InputError } from '../errors.ts';
 export function askSecret(question: string): Promise<string> {
   if (!process.stdin.isTTY) {
     throw new InputError('a password is to be asked for, but there is no terminal', {
-      next: 'Set ansible_become_password in the inventory instead.',
+      next: 'Set ansible_password or ansible_become_password in the inventory instead.',
     });
   }
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  // Only now: the terminal shows what is typed until the line above.
+  process.stderr.write(question);
   return new Promise((resolve, reject) => {
     lines.once('SIGINT', () => {
       lines.close();

@@ -73,6 +73,8 @@ function authMethods(login: LoginSettings, keys: PrivateKeys): AnyAuthMethod[] {
     });
   }
   if (methods.length > 0) return methods;
+  const locked = keyFiles.find((file) => keys.read(file).state === 'locked');
+  if (locked) throw unusableKey(host, locked, { state: 'locked' });
   throw new AuthenticationError('there is nothing to log in with: no key file, no agent, no password', {
     host,
     next: 'Set ansible_ssh_private_key_file or --private-key, or start ssh-agent, or ask for a password with -k.',

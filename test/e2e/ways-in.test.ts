@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -340,6 +340,22 @@ describe('an sshd that does not keep up its end', () => {
 });
 
 describe('the command line', () => {
+  it('goes by the ssh configuration in the home directory, includes and jump hosts and all', async () => {
+    const home = join(folder, 'home');
+    mkdirSync(join(home, '.ssh', 'more'), { recursive: true });
+    writeFileSync(join(home, '.ssh', 'config'), 'Include more/*.conf\n');
+    const host = (name: string) => `Host web-${name}\n HostName ${lab.addressOf(name)}\n`;
+    writeFileSync(
+      join(home, '.ssh', 'more', 'web.conf'),
+      `${host('h1')}${host('h2')} ProxyJump web-h1\nMatch host 10.*,web-*
+ User plain\n IdentityFile ${lab.keyFile}\n UserKnownHostsFile ${lab.knownHostsFile}\n`,
+    );
+    const inventory = file('aliases.ini', '[web]\nweb-h1\nweb-h2\n');
+    const result = await runPlay(['ping', 'web', '-i', inventory], { env: { HOME: home } });
+    expect(result.text).toContain('plain on h2');
+    expect(result.code).toBe(0);
+  });
+
   it('takes user, key, forks and how new host keys are met', async () => {
     const path = join(folder, 'from-play');
     const inventory = file(
