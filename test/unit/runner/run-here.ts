@@ -26,7 +26,8 @@ export async function runHere(
   const events: RunEvent[] = [];
   const made: Playbook['plays'] = typeof plays === 'function' ? plays : () => plays;
   const report = await runPlaybook({
-    playbook: playbook({ name: 'test', description: '', hosts, become: false, plays: made }),
+    // All hosts are this machine, which test files share: each would keep the others out.
+    playbook: playbook({ name: 'test', description: '', hosts, become: false, lock: false, plays: made }),
     inventory: assembleInventory([parseIni(inventoryText, 'hosts.ini')]),
     inventoryDir: '/',
     limit: undefined,

@@ -22,7 +22,7 @@ async function run(plays: Play[], more: { check?: boolean; tags?: string[]; skip
   const text = '[all:vars]\nansible_connection=local\n[web]\na\nb\nc\n';
   const events: RunEvent[] = [];
   const report = await runPlaybook({
-    playbook: playbook({ name: 'test', description: '', hosts: 'web', become: false, plays: () => plays }),
+    playbook: playbook({ name: 'test', description: '', hosts: 'web', become: false, lock: false, plays: () => plays }),
     inventory: assembleInventory([parseIni(text, 'hosts.ini')]),
     inventoryDir: folder,
     limit: undefined,
