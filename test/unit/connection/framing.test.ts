@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RemoteTimeoutError } from '../../../src/connection/errors.ts';
 import { PlayError } from '../../../src/errors.ts';
+import { isAlive } from './alive.ts';
 import { localShell } from './local-shell.ts';
 
 let folder: string;
@@ -17,15 +18,6 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A script that writes its child's process ID into a file and would then run for minutes. */
 const lasting = (file: string) => `sh -c 'echo $$ >${file}.new; mv ${file}.new ${file}; exec sleep 300'; echo over`;
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function pidIn(file: string): Promise<number> {
   await vi.waitUntil(() => existsSync(file), { timeout: 5_000, interval: 10 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InputError, PlayError, UnreachableError } from '../../../src/errors.ts';
 import type { RunEvent } from '../../../src/runner/events.ts';
 import { once, play, step } from '../../../src/runner/playbook.ts';
+import { isAlive } from '../connection/alive.ts';
 import { runHere } from './run-here.ts';
 
 const ok = step('ok', () => undefined);
@@ -205,16 +206,6 @@ describe('what a playbook opened', () => {
     const pids: string[] = [];
     const shell = step('shell', async ({ connect }) => void pids.push((await (await connect()).run('echo $$')).stdout));
     await runHere([play('p', { tasks: [shell] })]);
-    await expect
-      .poll(() =>
-        pids.filter((pid) => {
-          try {
-            return process.kill(Number(pid), 0);
-          } catch {
-            return false;
-          }
-        }),
-      )
-      .toEqual([]);
+    await expect.poll(() => pids.filter((pid) => isAlive(Number(pid)))).toEqual([]);
   });
 });
