@@ -37,8 +37,10 @@ const WHY_NOT: Record<string, string> = {
   EAI_AGAIN: 'is not a name that can be resolved at the moment',
 };
 
+const LAST_WORDS_MS = 500;
+
 /** The stream of a ProxyCommand: what it reads and writes is the connection. Ended with all that it started. */
-export function dialCommand(login: LoginSettings, command: string): { stream: Duplex; complaint(): string } {
+export function dialCommand(login: LoginSettings, command: string): { stream: Duplex; complaint(): Promise<string> } {
   const child = spawn('/bin/sh', ['-c', `exec ${expandTokens(command, login)}`], { stdio: 'pipe', detached: true });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -56,7 +58,10 @@ export function dialCommand(login: LoginSettings, command: string): { stream: Du
     }
   });
   child.on('exit', () => stream.destroy());
-  return { stream, complaint: () => lastLines(said, 3) };
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  const late = () => new Promise<void>((resolve) => setTimeout(resolve, LAST_WORDS_MS));
+  // A stream may break before the words that say why have arrived.
+  return { stream, complaint: () => Promise.race([ended, late()]).then(() => lastLines(said, 3)) };
 }
 
 /** The tokens of ssh_config(5), TOKENS, that ProxyCommand takes. Values are quoted: they come from an inventory. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'ssh2';
 import { UnreachableError } from '../errors.ts';
 import { dialCommand, dialTcp } from './dial.ts';
-import { TurnedAwayError } from './errors.ts';
+import { AuthenticationError, HostKeyError, TurnedAwayError } from './errors.ts';
 import { fetchCertificate } from './fetch-certificate.ts';
 import { HostKeyCheck } from './host-key.ts';
 import { logIn } from './log-in.ts';
@@ -84,8 +84,10 @@ export class Routes {
     try {
       return await logIn(login, stream, check, this.#keys);
     } catch (error) {
-      const words = complaint();
-      if (!words || !(error instanceof TurnedAwayError)) throw error;
+      // Whoever spoke with us as an sshd was reached: the reason is its own.
+      if (error instanceof HostKeyError || error instanceof AuthenticationError) throw error;
+      const words = await complaint();
+      if (!words) throw error;
       // A command that ended has said why; that is no server which will take us a little later.
       throw new UnreachableError(`the proxy command ended: ${words}`, {
         host: login.host,
@@ -111,13 +113,13 @@ export class Routes {
 interface OpenStream {
   stream: Duplex;
   /** What a proxy command has said on standard error. */
-  complaint(): string;
+  complaint(): Promise<string>;
 }
 
 async function openStream(login: LoginSettings, jump: Client | undefined): Promise<OpenStream> {
   const { way } = login;
   if (way.by === 'command') return dialCommand(login, way.command);
-  const silent = () => '';
+  const silent = async () => '';
   if (!jump || way.by === 'tcp') return { stream: await dialTcp(login), complaint: silent };
   const opening = new Promise<Duplex>((resolve, reject) => {
     jump.once('close', () => reject(new Error('the connection to it was lost')));
