@@ -50,6 +50,11 @@ export function configurationFile(settings: Pick<EtcdSettings, 'confDir'>): stri
   return posix.join(settings.confDir, 'etcd.conf');
 }
 
+/** The versioned directory that the release is unpacked to. */
+export function releaseDirectory({ installDir, version }: Pick<EtcdSettings, 'installDir' | 'version'>): string {
+  return `${installDir}/v${version}`;
+}
+
 /**
  * The text of `etcd.conf`: every setting of the member as an environment file of systemd, in the words of its version.
  * Nothing is left to flags, since a flag beside the same variable ends etcd from 3.4 on.

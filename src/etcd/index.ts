@@ -16,8 +16,9 @@ export {
   unitResources,
 } from './member.ts';
 export type { HostFacts } from './observe.ts';
-export { type CreatePlan, planCreate, type SeenHost } from './plan/create.ts';
+export { type CreatePlan, planCreate } from './plan/create.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
+export type { SeenHost } from './plan/seen.ts';
 export {
   ARCHITECTURES,
   type ClockReading,

@@ -3,10 +3,9 @@ import { RemoteCommandError, TunnelError } from '../connection/errors.ts';
 import { PlayError, UnreachableError } from '../errors.ts';
 import { type ClientIdentity, type MemberAddress, type MemberClient, openMember } from './client.ts';
 import { isPublished, type Member, type MemberStatus } from './cluster.ts';
-import { certificateFiles, configurationFile } from './configuration.ts';
+import { certificateFiles, configurationFile, releaseDirectory } from './configuration.ts';
 import { type HostFacts, type ObserveRequest, observeScript, parseFacts } from './observe.ts';
 import { askPeerView } from './peer-view.ts';
-import { releaseDirectory } from './plan/create.ts';
 import type { ClockReading } from './preflight.ts';
 import type { EtcdSettings } from './variables.ts';
 

@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Member } from '../../../../src/etcd/cluster.ts';
 import { parseEnvironmentFile } from '../../../../src/etcd/configuration.ts';
-import {
-  type CreateObservation,
-  type CreatePlan,
-  planCreate,
-  type SeenHost,
-} from '../../../../src/etcd/plan/create.ts';
+import { type CreatePlan, planCreate } from '../../../../src/etcd/plan/create.ts';
+import type { CreateObservation, SeenHost } from '../../../../src/etcd/plan/seen.ts';
 import { type Chance, chance } from '../../inventory/random.ts';
 import { ACTIVATING, ACTIVE, CA, DATA, status, Wanted, withFacts } from './observed.ts';
 

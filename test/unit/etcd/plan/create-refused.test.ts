@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type CreateObservation, planCreate, type SeenHost } from '../../../../src/etcd/plan/create.ts';
+import { planCreate } from '../../../../src/etcd/plan/create.ts';
+import type { CreateObservation, SeenHost } from '../../../../src/etcd/plan/seen.ts';
 import { ACTIVATING, ACTIVE, CA, DATA, status, Wanted, withFacts } from './observed.ts';
 
 const wanted = new Wanted(3);

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Member } from '../../../../src/etcd/cluster.ts';
 import { renderConfiguration } from '../../../../src/etcd/configuration.ts';
 import type { HostFacts } from '../../../../src/etcd/observe.ts';
-import { type CreatePlan, planCreate, type SeenHost } from '../../../../src/etcd/plan/create.ts';
+import { type CreatePlan, planCreate } from '../../../../src/etcd/plan/create.ts';
+import type { SeenHost } from '../../../../src/etcd/plan/seen.ts';
 import { readClusterSettings } from '../../../../src/etcd/variables.ts';
 import { given } from '../given.ts';
 

@@ -1,7 +1,7 @@
 import type { Member } from '../../../../src/etcd/cluster.ts';
 import { renderConfiguration } from '../../../../src/etcd/configuration.ts';
 import type { HostFacts } from '../../../../src/etcd/observe.ts';
-import type { SeenHost } from '../../../../src/etcd/plan/create.ts';
+import type { SeenHost } from '../../../../src/etcd/plan/seen.ts';
 import { type EtcdSettings, readClusterSettings } from '../../../../src/etcd/variables.ts';
 import { given } from '../given.ts';
 
