@@ -1,9 +1,15 @@
 import type { Lab } from '../lab/lab.ts';
 
 /** etcd's own `etcdctl`, run on a host: the witness that is not our code. */
-export async function etcdctl(lab: Lab, host: string, words: string, port = 2379): Promise<string> {
-  const tls =
-    '--cacert=/etc/etcd/cert/etcd-ca.pem --cert=/etc/etcd/cert/etcd-client.pem --key=/etc/etcd/cert/etcd-client-key.pem';
+export async function etcdctl(
+  lab: Lab,
+  host: string,
+  words: string,
+  port = 2379,
+  certDir = '/etc/etcd/cert',
+): Promise<string> {
+  const file = (name: string) => `${certDir}/etcd-${name}.pem`;
+  const tls = `--cacert=${file('ca')} --cert=${file('client')} --key=${file('client-key')}`;
   const command = `ETCDCTL_API=3 etcdctl --endpoints=https://${lab.addressOf(host)}:${port} ${tls} ${words}`;
   const { code, stdout, stderr } = await lab.exec(host, command);
   if (code !== 0) throw new Error(`etcdctl ${words} on ${host}: ${stderr || stdout}`);
@@ -18,8 +24,13 @@ export interface WitnessedMember {
 }
 
 /** The members as one host's etcdctl lists them, sorted by name. */
-export async function membersSeenBy(lab: Lab, host: string, port?: number): Promise<WitnessedMember[]> {
-  const { members } = JSON.parse(await etcdctl(lab, host, 'member list -w json', port)) as {
+export async function membersSeenBy(
+  lab: Lab,
+  host: string,
+  port?: number,
+  certDir?: string,
+): Promise<WitnessedMember[]> {
+  const { members } = JSON.parse(await etcdctl(lab, host, 'member list -w json', port, certDir)) as {
     members: { ID: number; name?: string; peerURLs: string[]; clientURLs?: string[] }[];
   };
   return members
