@@ -54,16 +54,16 @@ function unpack({ dest, sha256 }: ArchiveWish): string {
   return [
     `n=${fresh}; o=${old}; d=${quote(dest)}`,
     `trap 'rm -rf -- "$n"' EXIT`,
-    'rm -rf -- "$n" "$o"; mkdir -p -- "$n/new"; mkfifo -- "$n/pipe"',
-    'sha256sum <"$n/pipe" >"$n/sum" & s=$!',
+    'rm -rf -- "$n" "$o"; mkdir -p -- "$n"; mkfifo -- "$n/.pipe"',
+    'sha256sum <"$n/.pipe" >"$n/.sum" & s=$!',
     // tee must read to the end even when tar has failed, or the sum would be of a part.
-    'r=0; { tee -p -- "$n/pipe" | tar -xz --no-same-owner --strip-components=1 -C "$n/new" -f -; } || r=$?; wait "$s"',
-    'read -r sum rest <"$n/sum"',
+    'r=0; { tee -p -- "$n/.pipe" | tar -xz --no-same-owner --strip-components=1 -C "$n" -f -; } || r=$?; wait "$s"',
+    'read -r sum rest <"$n/.sum"; rm -f -- "$n/.pipe" "$n/.sum"',
     `if [ "$sum" != ${sha256} ]; then echo "the archive arrived damaged: sha256 $sum, wanted ${sha256}" >&2; exit 1; fi`,
     '[ "$r" = 0 ] || exit "$r"',
-    `echo ${sha256} >"$n/new/${ARCHIVE_MARK}"`,
-    'chmod -R go-w,a+rX -- "$n/new"; sync -f -- "$n/new"',
+    `echo ${sha256} >"$n/${ARCHIVE_MARK}"`,
+    'chmod -R go-w,a+rX -- "$n"; sync -f -- "$n"',
     'if [ -e "$d" ]; then mv -T -- "$d" "$o"; fi',
-    'mv -T -- "$n/new" "$d"; rm -rf -- "$o"',
+    'mv -T -- "$n" "$d"; rm -rf -- "$o"',
   ].join('\n');
 }
