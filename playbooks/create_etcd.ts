@@ -195,9 +195,9 @@ export default playbook({
         tasks: [
           // Without a client certificate nobody can be asked.
           certificatesAtHand,
-          step('Member with data is started and asked', async ({ host, connect }) => {
+          step('Member with data is started and asked', async ({ host, connect, signal }) => {
             await startEtcd(await connect());
-            await untilPeerAnswers(await connect(), own(host), identity!, run.signal);
+            await untilPeerAnswers(await connect(), own(host), identity!, signal);
             return { changed: true };
           }),
         ],
@@ -245,9 +245,9 @@ export default playbook({
         when: () => !run.check,
         hosts: run.allHosts,
         tasks: [
-          step('etcd is ready', async ({ host, connect }) => {
+          step('etcd is ready', async ({ host, connect, signal }) => {
             if (answers.get(host)?.api) return;
-            await waitUntilReady(await connect(), FORMING_MS, run.signal);
+            await waitUntilReady(await connect(), FORMING_MS, signal);
             answers.set(host, await ask(host));
           }),
           once('Members agree', () => untilMembersAgree(answers, ask, AGREEING_MS, run.signal)),

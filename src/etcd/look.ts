@@ -115,7 +115,9 @@ export async function untilPeerAnswers(
     if (peers) {
       recalledBy ??= performance.now() + 3 * settings.electionTimeoutMs;
       if (signal.aborted || performance.now() > recalledBy || peers.some(isPublished)) return peers;
-    } else if (signal.aborted || performance.now() > deadline) {
+    } else if (signal.aborted) {
+      throw new PlayError('etcd was started; the run was ended before it answered');
+    } else if (performance.now() > deadline) {
       throw new PlayError(`etcd was started and has data, but does not answer on port ${settings.peerPort}`, {
         next: 'See there: journalctl -u etcd.service. An empty host is not filled before this one has spoken.',
       });

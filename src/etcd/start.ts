@@ -1,7 +1,7 @@
 import type { Connection } from '../connection/connection.ts';
 import { PlayError } from '../errors.ts';
 
-const SLICE_SECONDS = 5;
+const SLICE_SECONDS = 2;
 /** systemd brings a member back five seconds after it ended; ending twice in a row is no accident. */
 const MOST_RESTARTS = 2;
 
@@ -34,13 +34,13 @@ export async function waitUntilReady(connection: Connection, timeoutMs: number, 
     const { stdout } = await connection.run(waitScript());
     const [verdict, ...log] = stdout.trim().split('\n');
     if (verdict === 'ready') return;
-    if (signal.aborted) throw new PlayError('stopped while waiting for etcd to be ready');
     const words = log.map((line) => `\n    ${line}`).join('');
     if (verdict === 'ended') {
       throw new PlayError(`etcd ends soon after it was started; its last words:${words}`, {
         next: 'Put right what it says, then run again. See there: journalctl -u etcd.service',
       });
     }
+    if (signal.aborted) throw new PlayError('etcd was started; the run was ended before it was ready');
     if (performance.now() > deadline) {
       throw new PlayError(
         `etcd runs, but was not ready within ${Math.round(timeoutMs / 1000)} s; its last words:${words}`,

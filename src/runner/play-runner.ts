@@ -30,11 +30,14 @@ export class PlayRunner {
   readonly #forks: Turns;
   readonly #errors: PlayError[] = [];
   readonly #failed = new Set<string>();
+  readonly #ending = new AbortController();
+  readonly #signal: AbortSignal;
   /** Which handlers each host has to run. */
   readonly #notified = new Map<string, Set<string>>();
 
   constructor(context: RunContext, { emit, memory, gather, forks }: PlayRunnerOptions) {
     this.#context = context;
+    this.#signal = AbortSignal.any([context.signal, this.#ending.signal]);
     this.#emit = emit;
     this.#memory = memory;
     this.#gather = gather;
@@ -205,6 +208,7 @@ export class PlayRunner {
       vars: run.varsOf(host),
       connect: () => run.connect(delegateTo?.(host) ?? host),
       result: (task) => this.#memory.result(host, task),
+      signal: this.#signal,
       progress: (done, total) => this.#emit({ type: 'progress', host, task: name, done, total }),
     };
   }
@@ -236,6 +240,7 @@ export class PlayRunner {
     error.task ??= task;
     this.#failed.add(host);
     this.#errors.push(error);
+    if (!this.#gather) this.#ending.abort();
     const status = error instanceof UnreachableError ? 'unreachable' : 'failed';
     const durationMs = performance.now() - started;
     this.#emit({

@@ -37,6 +37,8 @@ export interface HostContext {
   connect(): Promise<Connection>;
   /** How an earlier task ended on this host in this run; undefined where it has not been run. */
   result(task: string): TaskResult | undefined;
+  /** Aborted when the run is told to stop, or has failed on another host: whoever waits for others waits in vain. */
+  readonly signal: AbortSignal;
   /** Shows how far a long piece of work is. */
   progress(done: number, total: number): void;
 }

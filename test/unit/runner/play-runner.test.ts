@@ -192,6 +192,24 @@ describe('a failure', () => {
     expect(ended.join()).not.toContain('later');
   });
 
+  it('is told to the tasks of other hosts that are under way, unless it is gathered', async () => {
+    const waiting = step('waits', async ({ host, signal }) => {
+      if (host === 'b') throw new Error('no');
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener('abort', () => resolve());
+        setTimeout(resolve, 200);
+      });
+      return { summary: signal.aborted ? 'told' : 'not told' };
+    });
+    const summaries = async (gather: boolean) =>
+      (await runHere([play('p', { gather, tasks: [waiting] })])).events.flatMap((event) =>
+        event.type === 'task-end' && event.status === 'ok' ? [event.summary] : [],
+      );
+    expect(new Set(await summaries(false))).toEqual(new Set(['told']));
+    expect(new Set(await summaries(true))).toEqual(new Set(['not told']));
+  });
+
   it('is gathered where all complaints are wanted: the others go on to the end of the play, and no further', async () => {
     const { ended } = await runHere([
       play('p', { gather: true, tasks: [failing('first'), later, failing('second', 'c')] }),
