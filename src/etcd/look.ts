@@ -9,12 +9,41 @@ import { askPeerView } from './peer-view.ts';
 import type { ClockReading } from './preflight.ts';
 import type { EtcdSettings } from './variables.ts';
 
-/** Looks at a host, in one round trip. @throws UnreachableError. */
+/** How long a member that is being started may take to make its write-ahead log. */
+const STARTING_MS = 3_000;
+
+interface Look {
+  facts: HostFacts;
+  clock: ClockReading;
+}
+
+/**
+ * Looks at a host, in one round trip. Where etcd is just being started and has no log yet it looks again: what is still
+ * to come would be taken for lost, once the member is asked and answers. @throws UnreachableError.
+ */
 export async function lookAtHost(
   connection: Connection,
   settings: EtcdSettings,
   preload?: () => Promise<unknown>,
-): Promise<{ facts: HostFacts; clock: ClockReading }> {
+): Promise<Look> {
+  const deadline = performance.now() + STARTING_MS;
+  let look = await lookOnce(connection, settings, preload);
+  while (isJustStarting(look.facts) && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    look = await lookOnce(connection, settings);
+  }
+  return look;
+}
+
+function isJustStarting({ service, data }: HostFacts): boolean {
+  return service.activeState === 'activating' && service.subState === 'start' && data.walFiles === 0;
+}
+
+async function lookOnce(
+  connection: Connection,
+  settings: EtcdSettings,
+  preload?: () => Promise<unknown>,
+): Promise<Look> {
   const sentSeconds = Date.now() / 1000;
   const looking = connection
     .run(observeScript(observeRequest(settings)))

@@ -24,6 +24,26 @@ describe('a look at a host', () => {
     await expect(lookAtHost(host, settings)).rejects.toThrow('looking at the host failed with exit status 137: Killed');
   });
 
+  it('is taken again while etcd is being started and has not made its log yet', async () => {
+    const unit = '<unit\nActiveState=activating\nSubState=start\n\nunit>\n';
+    const prints = ['wal 0\ndatabase 1\n', 'wal 0\ndatabase 1\n', 'wal 1\ndatabase 1\n', 'wal 2\n'];
+    const host = fakeConnection(async () => ({ code: 0, stdout: unit + prints.shift(), stderr: '', durationMs: 1 }));
+    const { facts } = await lookAtHost(host, settings);
+    expect(facts.data).toMatchObject({ walFiles: 1, database: true });
+  });
+
+  it('is taken once of a member that has its log, or that waits for its next try', async () => {
+    for (const state of ['SubState=start\n\nunit>\nwal 1\n', 'SubState=auto-restart\n\nunit>\nwal 0\n']) {
+      let looks = 0;
+      const host = fakeConnection(async () => {
+        looks++;
+        return { code: 0, stdout: `<unit\nActiveState=activating\n${state}`, stderr: '', durationMs: 1 };
+      });
+      await lookAtHost(host, settings);
+      expect(looks, state).toBe(1);
+    }
+  });
+
   it('that fails while something else is loaded fails once, with its own error', async () => {
     const host = fakeConnection(() => Promise.reject(new Error('the link is gone')));
     const slowly = () => new Promise((resolve) => setTimeout(resolve, 30));
