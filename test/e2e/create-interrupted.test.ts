@@ -238,7 +238,7 @@ describe('create_etcd that was killed in the middle of a task', () => {
     await Promise.all(
       HOSTS.map(async (host, at) => {
         const one = await clusterOf([host]);
-        for (let round = 0; round < 3; round++) {
+        for (let round = 0; round < 2; round++) {
           await undo(one, true);
           const delayMs = (seed * (at + 3) * (round + 7)) % 1500;
           await create(one, (line, child) => {
