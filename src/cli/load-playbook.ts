@@ -10,7 +10,11 @@ const ENDINGS = ['.ts', '.mts', '.js', '.mjs'];
 
 /** Finds a playbook by name in the folders, or by its path, and loads it as it is. @throws InputError. */
 export async function loadPlaybook(name: string, folders: readonly string[]): Promise<Playbook> {
-  const file = findPlaybook(name, folders);
+  return loadPlaybookFile(findPlaybook(name, folders));
+}
+
+/** Loads a playbook as it is. @throws InputError. */
+export async function loadPlaybookFile(file: string): Promise<Playbook> {
   const loaded = await load(file);
   const playbook = (loaded as { default?: Playbook }).default;
   if (typeof playbook?.plays !== 'function') {
@@ -19,7 +23,8 @@ export async function loadPlaybook(name: string, folders: readonly string[]): Pr
   return playbook;
 }
 
-function findPlaybook(name: string, folders: readonly string[]): string {
+/** The file of a playbook, by its name in the folders or by its path. @throws InputError. */
+export function findPlaybook(name: string, folders: readonly string[]): string {
   const isPath = name.includes('/') || ENDINGS.some((ending) => name.endsWith(ending));
   const bases = isPath ? [resolve(name)] : folders.map((folder) => join(folder, name));
   for (const base of bases) {

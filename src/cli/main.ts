@@ -4,6 +4,7 @@ import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { asPlayError, describeError, ExitCode } from '../errors.ts';
 import { readConfigFiles } from './config-file.ts';
+import type { InventoryArguments } from './inventory.ts';
 
 /** What `play <playbook>` takes. Nothing heavy is loaded before it is known that something is to be run. */
 export interface PlayArguments {
@@ -19,6 +20,8 @@ export interface PlayArguments {
   hostKeyChecking: 'strict' | 'accept-new' | 'off' | undefined;
   forks: number | undefined;
   extraVars: string[];
+  vaultPasswordFile: string[];
+  askVaultPass: boolean;
   output: 'auto' | 'lines' | 'json';
   verbose: number;
   tags: string | undefined;
@@ -68,6 +71,14 @@ async function main(argv: string[]): Promise<number> {
       },
     )
     .command(
+      'inventory [group]',
+      'show the inventory as it is understood: --list, --host HOST or --graph [GROUP]',
+      (command: Argv) => inventoryOptions(command),
+      async (args) => {
+        exitCode = await (await import('./inventory.ts')).showInventory(args as unknown as InventoryArguments);
+      },
+    )
+    .command(
       '$0 <playbook>',
       'run a playbook',
       (command: Argv) => playOptions(command),
@@ -100,7 +111,7 @@ async function completions(current: string): Promise<string[]> {
     import('./folders.ts'),
   ]);
   const playbooks = searchFolders('playbooks', []).flatMap(playbooksIn);
-  const words = [...playbooks.map(({ name }) => name), 'list', 'runs', 'exec', 'ping', 'completion'];
+  const words = [...playbooks.map(({ name }) => name), 'list', 'runs', 'inventory', 'exec', 'ping', 'completion'];
   return [...new Set(words)].filter((word) => word.startsWith(current)).sort();
 }
 
@@ -132,16 +143,35 @@ function playOptions(command: Argv): Argv {
     .option('syntax-check', list('load playbook, inventory and variables, run nothing'));
 }
 
-function runOptions(command: Argv): Argv {
+function inventoryOptions(command: Argv): Argv {
+  return sourceOptions(command)
+    .positional('group', { type: 'string', describe: 'with --graph: the group to begin with' })
+    .option('list', { type: 'boolean', default: false, describe: 'all groups, hosts and variables, in JSON' })
+    .option('host', { type: 'string', requiresArg: true, describe: 'the variables of one host, in JSON' })
+    .option('graph', { type: 'boolean', default: false, describe: 'the tree of groups' })
+    .option('vars', { type: 'boolean', default: false, describe: 'with --graph: variables too' })
+    .option('playbook-dir', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'with group_vars and host_vars of its own',
+    });
+}
+
+/** What variables come from. */
+function sourceOptions(command: Argv): Argv {
+  const list = (describe: string) => ({ type: 'string', array: true, nargs: 1, default: [], describe }) as const;
   return command
     .option('inventory', {
       alias: 'i',
-      type: 'string',
-      array: true,
-      nargs: 1,
-      default: [],
-      describe: 'inventory file; may be given more than once',
+      ...list('inventory: a file, a directory or host,host; may be given repeatedly'),
     })
+    .option('extra-vars', { alias: 'e', ...list('variables above all others: NAME=value, JSON, YAML or @file') })
+    .option('vault-password-file', { alias: 'vault-pass-file', ...list('file or script with a vault password') })
+    .option('ask-vault-pass', { alias: 'J', type: 'boolean', default: false, describe: 'ask for the vault password' });
+}
+
+function runOptions(command: Argv): Argv {
+  return sourceOptions(command)
     .option('limit', { alias: 'l', type: 'string', describe: 'act on these hosts only (a pattern)' })
     .option('check', { alias: 'C', type: 'boolean', default: false, describe: 'show the plan and touch nothing' })
     .option('diff', { alias: 'D', type: 'boolean', default: false, describe: 'show how files differ' })
@@ -164,14 +194,6 @@ function runOptions(command: Argv): Argv {
       describe: 'accept-new: add the keys of new hosts to known_hosts',
     })
     .option('ask-become-pass', { alias: 'K', type: 'boolean', default: false, describe: 'ask for the sudo password' })
-    .option('extra-vars', {
-      alias: 'e',
-      type: 'string',
-      array: true,
-      nargs: 1,
-      default: [],
-      describe: 'a variable, NAME=value; stands above all others',
-    })
     .option('output', {
       choices: ['auto', 'lines', 'json'] as const,
       default: 'auto' as const,

@@ -1,6 +1,6 @@
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ExitCode, InputError } from '../errors.ts';
-import type { Inventory, Variable } from '../inventory/inventory.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { outline } from '../runner/outline.ts';
 import type { Playbook } from '../runner/playbook.ts';
@@ -11,33 +11,49 @@ import type { Screen, ScreenOptions } from '../screen/screen.ts';
 import { several } from '../screen/several.ts';
 import { Secret } from '../secret.ts';
 import { searchFolders } from './folders.ts';
-import { loadPlaybook } from './load-playbook.ts';
+import { findPlaybook, loadPlaybookFile } from './load-playbook.ts';
 import type { AdHocArguments, PlayArguments } from './main.ts';
 import { printOutline } from './outline.ts';
 import { askSecret } from './prompt.ts';
+import { vaultPasswords } from './vault.ts';
 
 /** `play <playbook>`: from the words of the command line to the exit code. */
 export async function runPlay(args: PlayArguments): Promise<number> {
-  return run(args, (inventoryDirs) => loadPlaybook(args.playbook, searchFolders('playbooks', inventoryDirs)));
+  return run(args, async (inventoryDirs) => {
+    const file = findPlaybook(args.playbook, searchFolders('playbooks', inventoryDirs));
+    return { playbook: await loadPlaybookFile(file), playbookDir: dirname(file) };
+  });
 }
 
 /** `play exec` and `play ping`: a playbook of one step, made from the command line. */
 export async function runAdHoc(kind: 'exec' | 'ping', args: AdHocArguments): Promise<number> {
   const { execPlaybook, pingPlaybook } = await import('./exec.ts');
   const { pattern, become, '--': words = [] } = args;
-  return run(args, () => (kind === 'exec' ? execPlaybook(pattern, words, become) : pingPlaybook(pattern, become)));
+  return run(args, () => ({
+    playbook: kind === 'exec' ? execPlaybook(pattern, words, become) : pingPlaybook(pattern, become),
+  }));
 }
 
-type PlaybookSource = (inventoryDirs: readonly string[]) => Playbook | Promise<Playbook>;
+interface FoundPlaybook {
+  playbook: Playbook;
+  /** Where it stands, with its own `group_vars/` perhaps; a playbook made from the command line stands nowhere. */
+  playbookDir?: string;
+}
+
+type PlaybookSource = (inventoryDirs: readonly string[]) => FoundPlaybook | Promise<FoundPlaybook>;
 
 async function run(args: PlayArguments, source: PlaybookSource): Promise<number> {
   const sources = args.inventory;
   if (sources.length === 0) {
     throw new InputError('no inventory was given', { next: `Say: play ${args.playbook ?? 'ping all'} -i hosts.ini` });
   }
-  const inventoryDirs = sources.map((one) => dirname(resolve(one)));
-  const [playbook, loaded] = await Promise.all([source(inventoryDirs), loadInventory(sources)]);
-  const inventory = withExtraVars(loaded, args.extraVars);
+  const inventoryDirs = sources.map(directoryOf);
+  const { playbook, playbookDir } = await source(inventoryDirs);
+  const inventory = await loadInventory(sources, {
+    playbookDir,
+    extraVars: args.extraVars,
+    vaultPasswords: await vaultPasswords(args),
+  });
   const choice: Choice = {
     tags: listOf(args.tags),
     skipTags: listOf(args.skipTags),
@@ -89,6 +105,11 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
   }
 }
 
+function directoryOf(source: string): string {
+  const path = resolve(source);
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
+}
+
 function listOf(words: string | undefined): string[] {
   return (words ?? '').split(',').flatMap((word) => (word.trim() === '' ? [] : [word.trim()]));
 }
@@ -124,26 +145,5 @@ function stopOnSignals(screen: Screen): { signal: AbortSignal; release(): void }
   return {
     signal: controller.signal,
     release: () => signals.forEach((name) => void process.off(name, onSignal)),
-  };
-}
-
-/** Lays `-e NAME=value` over the variables of every host. */
-function withExtraVars(inventory: Inventory, words: readonly string[]): Inventory {
-  if (words.length === 0) return inventory;
-  const extra = new Map<string, Variable>();
-  for (const word of words) {
-    const at = word.indexOf('=');
-    if (at < 1)
-      throw new InputError(`-e ${word} is not NAME=value`, { next: 'Say, for instance: -e ETCD_VERSION=3.5.16' });
-    const [name, value] = [word.slice(0, at).trim(), word.slice(at + 1).trim()];
-    extra.set(name, { name, value, raw: value, origin: { file: 'command line (-e)', line: 0, scope: 'command line' } });
-  }
-  return {
-    ...inventory,
-    hosts: inventory.hosts,
-    groups: inventory.groups,
-    hostsOf: (group) => inventory.hostsOf(group),
-    groupsOf: (host) => inventory.groupsOf(host),
-    varsOf: (host) => new Map([...inventory.varsOf(host), ...extra]),
   };
 }

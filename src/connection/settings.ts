@@ -1,7 +1,7 @@
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../errors.ts';
-import { Secret } from '../secret.ts';
+import { revealed, Secret } from '../secret.ts';
 import { jumpName, jumpsIn, parseJump } from './jump.ts';
 import { type SshOptions, sshArguments } from './ssh-arguments.ts';
 
@@ -77,7 +77,7 @@ const KEEPALIVE_MS = 4_000;
 export function textOf(vars: Variables, ...names: string[]): string | undefined {
   for (const name of names) {
     const found = vars.get(name);
-    if (found !== undefined && found.value !== null && found.value !== '') return String(found.value);
+    if (found !== undefined && found.value !== null && found.value !== '') return String(revealed(found.value));
   }
   return undefined;
 }
@@ -94,7 +94,7 @@ export function connectionSettings(
   // ssh was told the arguments too, so its answer holds both.
   const options = configuration?.own ?? sshArguments(host, vars).options;
   const ownKey = text('ansible_ssh_private_key_file', 'ansible_private_key_file') ?? defaults.privateKey;
-  const become = vars.get('ansible_become')?.value;
+  const become = revealed(vars.get('ansible_become')?.value);
   const givenAddress = text('ansible_host', 'ansible_ssh_host') ?? host;
   const login = loginSettings(host, givenAddress, options, defaults);
   const own: LoginSettings = {

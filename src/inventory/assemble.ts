@@ -68,6 +68,7 @@ export function assembleInventory(documents: readonly IniDocument[]): Inventory 
         .sort(byPrecedence)
         .map((group) => group.name);
     },
+    groupVarsOf: (name) => new Map(groups.get(name)?.vars ?? []),
     varsOf: (name) => {
       const layers = inventory.groupsOf(name).map((group) => groups.get(group)!.vars);
       return new Map([...layers, hosts.get(name)?.vars ?? []].flatMap((layer) => [...layer]));
@@ -172,8 +173,8 @@ function setVariable(draft: Draft, owner: string, assignment: Assignment, place:
   }
 }
 
-function variable({ name, value, raw }: Assignment, place: Place, scope: string): Variable {
-  return { name, value, raw, origin: { ...place, scope } };
+function variable({ name, value, raw, line = 0 }: Assignment, place: Place, scope: string): Variable {
+  return { name, value, raw, origin: { file: place.file, line: line || place.line, scope } };
 }
 
 /** As Python's `int()` takes it: a whole number, the text of one, or a float cut to one. */

@@ -2,7 +2,7 @@
 export interface Origin {
   file: string;
   line: number;
-  /** Whose variable it is: `group etcd` or `host h1`. */
+  /** Whose variable it is: `group etcd`, `host h1` or `command line`. */
   scope: string;
 }
 
@@ -10,7 +10,8 @@ export interface Variable {
   name: string;
   /**
    * The value as Ansible types it: string, number, bigint (an integer beyond ±(2^53 − 1)), boolean, null, array (list,
-   * tuple or set) or plain object (dict, keys as JSON writes them). A Python float and int are both a number here, so
+   * tuple or set) or plain object (dict, keys as JSON writes them), or, for what comes from a vault, a `Secret`, in which a
+   * number is its text. A Python float and int are both a number here, so
    * `1.0` is `1`: whoever needs the spelling takes `raw`.
    */
   value: unknown;
@@ -57,6 +58,11 @@ export interface Inventory {
   hostsOf(group: string): string[];
   /** All groups a host is in, directly or through children: least specific first, so that later ones override earlier ones. */
   groupsOf(host: string): string[];
-  /** Variables of a host after precedence: `all`, then groups as {@link groupsOf} orders them, then the host's own. */
+  /** Variables of a group alone: its own, and those of its files. */
+  groupVarsOf(group: string): Map<string, Variable>;
+  /**
+   * Variables of a host after precedence: `all`, then groups as {@link groupsOf} orders them, then the host's own; with
+   * variable files and `-e` between and above them as in `withLayers`.
+   */
   varsOf(host: string): Map<string, Variable>;
 }

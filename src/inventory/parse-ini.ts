@@ -11,6 +11,8 @@ export interface Assignment {
   name: string;
   value: unknown;
   raw: string;
+  /** Where it has a line of its own, in a YAML inventory. */
+  line?: number;
 }
 
 /** One line of an inventory, understood but not yet put together with the others. */
@@ -142,6 +144,12 @@ function parsePattern(pattern: string, place: Place): { hosts: string[]; port?: 
     warn(place, `${address.port} is not a port: ports are 1 to 65535`);
   }
   return { hosts, ...(address.port === undefined ? {} : { port: address.port }) };
+}
+
+/** The hosts that a key of a YAML inventory stands for: as on an INI line, but for the signs that only INI has. */
+export function expandHosts(pattern: string, place: Place): { hosts: string[]; port?: number } {
+  const { host, port } = parseAddress(pattern) ?? { host: pattern };
+  return { hosts: expand(host, place), ...(port === undefined ? {} : { port }) };
 }
 
 function expand(pattern: string, place: Place): string[] {

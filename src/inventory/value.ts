@@ -31,6 +31,13 @@ export function readValue(name: string, raw: string, place: ValuePlace): ReadVal
   return doubt === undefined ? { value: literal.value } : { value: literal.value, doubt };
 }
 
+/** The same doubt about a number of a YAML file, where quotes are of one kind only. */
+export function numberDoubt(name: string, { value, raw }: { value: unknown; raw: string }): string | undefined {
+  if (String(value) === raw || !/\d/.test(raw)) return undefined;
+  const [shown, read, fix] = namesSecret(name) ? [name, '', '…'] : [`${name}: ${raw}`, ` ${value}`, raw];
+  return `${shown} is read as the number${read}; write ${name}: '${fix}' to keep the text`;
+}
+
 /** Whether a name (or a whole line) speaks of something that no message may show. */
 export function namesSecret(text: string): boolean {
   return /pass|secret|token|credential|private|key/i.test(text);

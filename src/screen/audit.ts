@@ -40,7 +40,7 @@ export function auditScreen(words: readonly string[], warn: (text: string) => vo
 
 /** Values of `-e` may be passwords: their names stay. */
 function withoutSecrets(word: string): string {
-  return word.replace(/^([\w.]*(?:pass|secret|token|key)[\w.]*)=.*$/is, '$1=***');
+  return word.replace(/([\w.]*(?:pass|secret|token|key)[\w.]*["']?\s*[=:]).*$/is, '$1***');
 }
 
 function isWorthKeeping(event: RunEvent): boolean {

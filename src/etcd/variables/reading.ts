@@ -1,4 +1,5 @@
 import { InputError } from '../../errors.ts';
+import { revealed } from '../../secret.ts';
 import { knowsSetting } from '../versions.ts';
 import { declared, type VariableDeclaration, versionsText } from './declarations.ts';
 import type { GivenVariable, VariableWarning } from './settings.ts';
@@ -64,7 +65,7 @@ function readOne(variable: GivenVariable, declaration: VariableDeclaration): { v
       next: `Give it one, such as ${declaration.example}, or delete the line to have the default.`,
     });
   }
-  const reading = declaration.kind.read(variable.value);
+  const reading = declaration.kind.read(revealed(variable.value));
   if (reading.ok) return { value: reading.value };
   const shown = quoted(variable.value);
   const message = reading.problem.startsWith('must')

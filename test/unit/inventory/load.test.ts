@@ -74,8 +74,8 @@ describe('loading inventories', () => {
   it.each<[string, () => string, RegExp]>([
     ['a file that does not exist', () => join(folder, 'nosuch.ini'), /does not exist/],
     ['a path through a file', () => join(write('plain', 'h\n'), 'x'), /does not exist/],
-    ['a directory', () => join(folder, 'dir'), /is a directory/],
-    ['YAML', () => write('hosts.yml', 'all:\n'), /is a YAML file/],
+    ['an empty directory', () => join(folder, 'dir'), /holds no inventory/],
+    ['TOML', () => write('hosts.toml', '[all]\n'), /is a TOML file/],
     ['a vault', () => write('vault', '$ANSIBLE_VAULT;1.1;AES256\n61\n'), /Ansible Vault/],
     ['bytes that are no text', () => write('latin1-host.ini', Buffer.from('h a=\xe9\n', 'latin1')), /UTF-8/],
     [
