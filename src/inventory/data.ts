@@ -70,7 +70,8 @@ export async function readData(content: string, file: string, options: DataOptio
     schema: 'failsafe',
     uniqueKeys: false,
     prettyErrors: false,
-    logLevel: 'silent',
+    // Not 'silent': then a second document would be passed over without a word.
+    logLevel: 'error',
     lineCounter: lines,
   });
   const [error] = document.errors;

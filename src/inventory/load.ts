@@ -63,12 +63,12 @@ interface LoadedSource {
 }
 
 async function loadSource(source: string, data: DataOptions): Promise<LoadedSource> {
-  try {
-    if ((await stat(source)).isDirectory()) return { documents: await loadDirectory(source, data), directory: source };
-  } catch (error) {
-    if (source.includes(',') && codeOf(error) === 'ENOENT') return { documents: [parseHostList(source)] };
+  const found = await stat(source).catch((error: unknown) => {
+    if (source.includes(',') && codeOf(error) === 'ENOENT') return undefined;
     throw unreadable(source, error);
-  }
+  });
+  if (found === undefined) return { documents: [parseHostList(source)] };
+  if (found.isDirectory()) return { documents: await loadDirectory(source, data), directory: source };
   return { documents: [await loadFile(source, data)], directory: dirname(source) };
 }
 

@@ -8,7 +8,7 @@ const DAY = /^(\d{4})-(\d\d)-(\d\d)$/;
 const TIME =
   /^(\d{4})-(\d\d?)-(\d\d?)(?:[Tt]|[ \t]+)(\d\d?):(\d\d):(\d\d)(?:\.(\d*))?(?:[ \t]*(?:(Z)|([-+])(\d\d?)(?::?(\d\d))?))?$/;
 
-/** Thrown for what looks like a date and is none. */
+/** Thrown for what looks like a date and is none, and for signs that stand for something else; the message says so. */
 export class BadScalar extends Error {}
 
 /**
@@ -18,6 +18,7 @@ export class BadScalar extends Error {}
  * @throws {BadScalar}
  */
 export function plainValue(text: string): unknown {
+  if (text === '=' || text === '<<') throw new BadScalar(`${text} is a sign of its own in YAML 1.1`);
   // Most scalars are words, and no word of any other first letter is anything but itself.
   if (/^[^-+.\d~nNyYtTfFoO]/.test(text)) return text;
   if (NULL.test(text)) return null;

@@ -44,6 +44,32 @@ export function askAnsible(sources: string[]): { listing: unknown; refused: stri
   return { listing: JSON.parse(stdout), refused };
 }
 
+/** What `ansible-inventory` prints, with all its plugins for files. */
+export function ansibleSays(args: readonly string[], cwd: string): string {
+  const options = { encoding: 'utf8', cwd, timeout: 20_000, maxBuffer: 1 << 28 } as const;
+  const all = {
+    ...env,
+    ANSIBLE_INVENTORY_ENABLED: 'host_list,yaml,ini',
+    ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED: 'true',
+  };
+  const { stdout, stderr, status } = spawnSync(ansibleInventory!, args, { ...options, env: all });
+  if (status !== 0) throw new Error(stderr);
+  return stdout;
+}
+
+/** Encrypts with `ansible-vault`: a text, or, given a name, a `!vault` line of YAML. */
+export function encrypt(
+  text: string,
+  passwordFile: string,
+  { label, name }: { label?: string; name?: string },
+): string {
+  const password =
+    label === undefined ? ['--vault-password-file', passwordFile] : ['--vault-id', `${label}@${passwordFile}`];
+  const command = name === undefined ? ['encrypt'] : ['encrypt_string', '--stdin-name', name];
+  const ansibleVault = ansibleInventory!.replace(/inventory$/, 'vault');
+  return `${execFileSync(ansibleVault, [...command, ...password], { encoding: 'utf8', env, input: text, stdio: ['pipe', 'pipe', 'ignore'] }).trimEnd()}\n`;
+}
+
 /** Runs a Python script that turns JSON on its input into JSON on its output. */
 export function askPython(interpreter: string, script: string, input: unknown): unknown {
   const options = { encoding: 'utf8', env, input: JSON.stringify(input), timeout: 20_000, maxBuffer: 1 << 28 } as const;
