@@ -344,9 +344,9 @@ describe('create_etcd that loses a host on the way', () => {
     }
   }
 
-  it('while it is prepared and its power is lost: notices soon, ends with 4, names it, and goes on in the next run', async () => {
+  it('while it is prepared and it falls over: notices soon, ends with 4, names it, and goes on in the next run', async () => {
     await undo(three);
-    await loses(['h2'], '"useradd "*', power);
+    await loses(['h2'], '"useradd "*', fall);
     await completes(three);
   });
 
@@ -413,7 +413,7 @@ describe('create_etcd on a cluster that was begun', () => {
 
   it('never starts an emptied member as new, also when nothing but the others can tell that it was one', async () => {
     await asIfNotSettled(three);
-    await onEach(HOSTS, (host) => lab.exec(host, 'systemctl stop etcd'));
+    await onEach(HOSTS, (host) => lab.exec(host, 'systemctl kill --signal=KILL etcd; systemctl stop etcd'));
     await lab.exec('h2', 'rm -rf /var/lib/etcd/member');
     const refused = await create(three);
     expect(refused.code, refused.text).toBe(2);
