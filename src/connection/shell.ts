@@ -18,6 +18,9 @@ export interface ShellStreams {
   stderr: Readable;
 }
 
+/** How long the reason of an end may take to come after the end itself. */
+const REASON_MS = 2_000;
+
 /**
  * A long-lived `/bin/sh` that runs framed scripts: each is handed over as one quoted word to `eval` in a subshell, so
  * that no content of a script can break the framing, stand in an argument list or change the shell itself. The end of
@@ -45,7 +48,7 @@ export class FramedShell {
     this.#streams = streams;
     this.#out = new Collector(streams.stdout);
     this.#err = new Collector(streams.stderr);
-    streams.stdin.on('error', (error) => this.fail(error));
+    streams.stdin.on('error', (error) => this.#failSoon(error));
     this.#write(`export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; umask 022; cd /\n`);
   }
 
@@ -138,11 +141,14 @@ export class FramedShell {
   }
 
   #write(text: string): void {
-    if (!this.#streams.stdin.writable) {
-      this.fail(new UnreachableError('the connection is closed', { host: this.#host }));
-      throw this.#lost;
-    }
-    this.#streams.stdin.write(text);
+    if (this.#streams.stdin.writable) this.#streams.stdin.write(text);
+    else this.#failSoon();
+  }
+
+  /** The far end takes nothing any more. Why is known a moment later, when its exit status is here: that comes first. */
+  #failSoon(cause?: Error): void {
+    const error = new UnreachableError('the connection is closed', { host: this.#host, ...(cause ? { cause } : {}) });
+    setTimeout(() => this.fail(error), REASON_MS).unref();
   }
 
   /** Until more may be written, or never will be. */

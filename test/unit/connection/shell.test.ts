@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Connection } from '../../../src/connection/connection.ts';
 import { connectLocal } from '../../../src/connection/local.ts';
 import { connectionSettings } from '../../../src/connection/settings.ts';
+import { FramedShell } from '../../../src/connection/shell.ts';
 
 let shell: Connection;
 beforeAll(async () => {
@@ -61,5 +62,23 @@ describe('a framed shell', () => {
   it('runs scripts given at once one after the other', async () => {
     const results = await Promise.all([1, 2, 3].map((n) => shell.run(`echo ${n}`)));
     expect(results.map((r) => r.stdout)).toEqual(['1\n', '2\n', '3\n']);
+  });
+});
+
+describe('a shell that has ended before it was written to', () => {
+  it('fails with the reason that comes a moment later, not with the closed stream', async () => {
+    const stdin = new PassThrough();
+    const ended = new FramedShell('h1', { stdin, stdout: new PassThrough(), stderr: new PassThrough() });
+    stdin.end();
+    const run = ended.run('echo');
+    setTimeout(() => ended.fail(new Error('may not become root')), 20);
+    await expect(run).rejects.toThrow('may not become root');
+  });
+
+  it('fails as closed when no reason comes', async () => {
+    const stdin = new PassThrough();
+    const ended = new FramedShell('h1', { stdin, stdout: new PassThrough(), stderr: new PassThrough() });
+    stdin.end();
+    await expect(ended.run('echo')).rejects.toMatchObject({ message: 'the connection is closed', host: 'h1' });
   });
 });
