@@ -53,26 +53,37 @@ class SshConnection implements Connection {
   static async open(settings: ConnectionSettings, client: Client): Promise<SshConnection> {
     const { host } = settings;
     const { command, challenge } = shellCommand(settings);
+    let exitCode: number | undefined;
+    let ended = false;
     const channel = await new Promise<ClientChannel>((resolve, reject) => {
       client.once('error', reject);
-      client.exec(command, (error, opened) => (error ? reject(error) : resolve(opened)));
+      client.exec(command, (error, opened) => {
+        if (error) return reject(error);
+        // Here and not later: the end of a short command may lie in the same packet as its beginning.
+        opened.on('exit', (code: number | null) => {
+          exitCode = code ?? undefined;
+        });
+        opened.once('close', () => {
+          ended = true;
+        });
+        resolve(opened);
+      });
     }).catch((cause: Error) => {
       throw new UnreachableError(`no shell could be opened: ${cause.message}`, { host, cause });
     });
     const streams = { stdin: channel, stdout: channel, stderr: channel.stderr };
     if (challenge) await passChallenge(settings, challenge, streams);
-    let exitCode: number | undefined;
     const shell = new FramedShell(host, streams);
     const connection = new SshConnection(host, client, shell);
     let ready = false;
-    channel.on('exit', (code: number | null) => {
-      exitCode = code ?? undefined;
-    });
-    channel.on('close', () => {
+    const onClose = () => {
       if (ready) shell.fail(connection.#lost('the shell on the host ended'));
       else if (exitCode !== undefined) shell.fail(becomeFailure(settings, shell.pendingStderr, exitCode));
       else shell.fail(connection.#lost('the connection was lost'));
-    });
+    };
+    // What it said on standard error is read first.
+    if (ended) setTimeout(onClose, 50);
+    else channel.on('close', onClose);
     client.removeAllListeners('error');
     client.on('error', (error: Error & { level?: string }) => {
       const why = error.level === 'client-timeout' ? 'the host stopped answering' : error.message;

@@ -413,7 +413,9 @@ describe('create_etcd on a cluster that was begun', () => {
 
   it('never starts an emptied member as new, also when nothing but the others can tell that it was one', async () => {
     await asIfNotSettled(three);
-    await onEach(HOSTS, (host) => lab.exec(host, 'systemctl kill --signal=KILL etcd; systemctl stop etcd'));
+    await onEach(HOSTS, (host) =>
+      lab.exec(host, 'systemctl kill --signal=KILL etcd; systemctl stop etcd; systemctl reset-failed etcd; :'),
+    );
     await lab.exec('h2', 'rm -rf /var/lib/etcd/member');
     const refused = await create(three);
     expect(refused.code, refused.text).toBe(2);
@@ -430,6 +432,8 @@ describe('create_etcd on a cluster that was begun', () => {
   });
 
   it('refuses it again while the others serve, and touches nothing', async () => {
+    const active = () => Promise.all(['h1', 'h3'].map((host) => on(host, 'systemctl is-active etcd; :')));
+    await expect.poll(active, { timeout: 20_000 }).toEqual(['active\n', 'active\n']);
     const before = await states();
     const refused = await create(three);
     expect(refused.code, refused.text).toBe(2);
