@@ -11,6 +11,11 @@ export interface Found {
   stat(path: string): PathState;
   /** sha256 of one of the resource's `sums`; undefined where there is no readable file. */
   sum(path: string): string | undefined;
+  /**
+   * In check mode: something that comes before it would have been changed first, so that what was found may not be
+   * what it will meet.
+   */
+  pending?: boolean;
 }
 
 /** A text that changes on a host. Never made for secret content. */
@@ -34,6 +39,8 @@ export interface Change {
   input?: ScriptInput;
   /** The longest that applying may take, where the default of two minutes is not enough. */
   timeoutMs?: number;
+  /** Whether it changes anything is only known when it is done: check mode says `unknown`. */
+  unknown?: boolean;
 }
 
 /**
@@ -51,6 +58,13 @@ export interface Resource {
   sums?: readonly string[];
   /** A snippet of `sh` that prints what else must be known. */
   probe?: string;
+  /**
+   * What is found may be the work of what comes before it: a command's condition, a text that several edit, a service
+   * whose package is new. It is looked at again when something before it was changed.
+   */
+  follows?: boolean;
+  /** Words for the screen where nothing is to be done, and that is not as plain as it seems. */
+  remark?(found: Found): string | undefined;
   compare(found: Found): Change | undefined;
 }
 

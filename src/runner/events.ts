@@ -1,7 +1,8 @@
 import type { PlayError } from '../errors.ts';
 import type { TextDiff } from '../resource/resource.ts';
 
-export type TaskStatus = 'ok' | 'changed' | 'would change' | 'skipped' | 'failed' | 'unreachable';
+/** `unknown`: check mode cannot tell whether the task would change anything. */
+export type TaskStatus = 'ok' | 'changed' | 'would change' | 'unknown' | 'skipped' | 'failed' | 'unreachable';
 
 /** The tally of one host, as Ansible users know it. */
 export interface HostTally {
@@ -10,6 +11,8 @@ export interface HostTally {
   skipped: number;
   failed: number;
   unreachable: number;
+  /** Only there where check mode met something that it could not know. */
+  unknown?: number;
 }
 
 /** Everything that happens in a run. What is seen on a screen, in a pipe or in a log is made from these alone. */

@@ -13,6 +13,18 @@ interface Row {
   resource: Resource;
 }
 
+interface Due extends Row {
+  change: Change;
+}
+
+interface Batched {
+  rows: readonly Row[];
+  due: readonly Due[];
+  diffs: readonly TextDiff[];
+  remarks: ReadonlyMap<Row, string>;
+  started: number;
+}
+
 export interface PlayRunnerOptions {
   emit: Listener;
   memory: Memory;
@@ -109,13 +121,15 @@ export class PlayRunner {
   async #single(host: string, task: HostTask | OnceTask, run: () => Promise<Outcome>): Promise<void> {
     const started = performance.now();
     if (this.#context.check && task.check === 'skip') {
+      this.#memory.pending.add(host);
       this.#end(host, task, 'skipped', started, 'check mode');
       return;
     }
     this.#emit({ type: 'task-start', host, task: task.name });
     try {
       const outcome = await run();
-      const status = outcome?.skipped ? 'skipped' : outcome?.changed ? 'changed' : 'ok';
+      const changed = this.#context.check ? 'would change' : 'changed';
+      const status = outcome?.skipped ? 'skipped' : outcome?.changed ? changed : 'ok';
       this.#end(host, task, status, started, outcome?.summary ?? '', [], outcome?.value);
     } catch (error) {
       this.#fail(host, task.name, started, error);
@@ -128,8 +142,14 @@ export class PlayRunner {
     // Where we are, for the message of whatever is thrown; what was applied before is told all the same.
     let current = tasks[0]!.name;
     let applied = 0;
-    const due: (Row & { change: Change })[] = [];
+    const due: Due[] = [];
     const diffs: TextDiff[] = [];
+    const remarks = new Map<Row, string>();
+    const { check } = this.#context;
+    const begin = (task: string) => {
+      if (task !== current) this.#emit({ type: 'task-start', host, task });
+      current = task;
+    };
     try {
       for (const task of tasks) {
         current = task.name;
@@ -138,66 +158,89 @@ export class PlayRunner {
       current = tasks[0]!.name;
       this.#emit({ type: 'task-start', host, task: current });
       const connection = await this.#hostContext(host, tasks[0]!).connect();
-      const found = await probeAll(
-        connection,
-        rows.map(({ resource }) => resource),
-      );
-      for (const [index, row] of rows.entries()) {
-        current = row.task.name;
-        const change = compare(row.resource, found[index]);
-        if (change) due.push({ ...row, change });
-      }
-      current = tasks[0]!.name;
-      const texts = due.flatMap(({ change }) => (change.diff ? [change.diff] : []));
-      if (this.#context.diff) diffs.push(...(await withBefore(connection, texts)));
-      if (!this.#context.check && due.length > 0) {
-        const startNext = () => {
-          const next = due[applied]?.task.name ?? current;
-          if (next !== current) this.#emit({ type: 'task-start', host, task: next });
-          current = next;
-        };
-        startNext();
+      let last = 0;
+      while (last < rows.length) {
+        const first = last;
+        const begun = due.length;
+        const left = rows.slice(first);
+        const at = first === 0 ? tasks[0]!.name : left[0]!.task.name;
+        begin(at);
+        const found = await probeAll(
+          connection,
+          left.map(({ resource }) => resource),
+        );
+        for (; last < rows.length; last++) {
+          const row = rows[last]!;
+          // What it follows is not done yet: it is looked at again after that.
+          if (row.resource.follows && due.length > begun && !check) break;
+          current = row.task.name;
+          const pending = check && (due.length > 0 || this.#memory.pending.has(host));
+          const seen = { ...found[last - first]!, pending };
+          const change = compare(row.resource, seen);
+          if (change) due.push({ ...row, change });
+          const remark = change ? undefined : row.resource.remark?.(seen);
+          if (remark) remarks.set(row, remark);
+        }
+        current = at;
+        const piece = due.slice(begun);
+        const texts = piece.flatMap(({ change }) => (change.diff ? [change.diff] : []));
+        if (this.#context.diff) diffs.push(...(await withBefore(connection, texts)));
+        if (check || piece.length === 0) continue;
+        begin(due[applied]!.task.name);
         await applyAll(
           connection,
-          due.map((one) => one.change),
+          piece.map((one) => this.#withProgress(host, one)),
           (index, { code, output }) => {
-            const { resource } = due[index]!;
+            const { resource } = piece[index]!;
             if (code !== 0) {
               const result = { code, stdout: output, stderr: output, durationMs: 0 };
               throw new RemoteCommandError(`${resource.kind} ${resource.id}`, result, { next: adviceFor(output) });
             }
             applied++;
-            startNext();
+            begin(due[applied]?.task.name ?? current);
           },
         );
       }
-      for (const task of tasks) this.#endBatched(host, task, rows, due, diffs, started);
+      if (check && due.length > 0) this.#memory.pending.add(host);
+      for (const task of tasks) this.#endBatched(host, task, { rows, due, diffs, remarks, started });
     } catch (error) {
       const done = tasks.slice(
         0,
         tasks.findIndex((task) => task.name === current),
       );
       const touched = due.slice(0, applied);
-      for (const task of done)
-        if (touched.some((one) => one.task === task)) this.#endBatched(host, task, rows, touched, diffs, started);
+      for (const task of done) {
+        const isTouched = touched.some((one) => one.task === task);
+        if (isTouched) this.#endBatched(host, task, { rows, due: touched, diffs, remarks, started });
+      }
       this.#fail(host, current, started, error);
     }
   }
 
-  #endBatched(
-    host: string,
-    task: ResourceTask,
-    rows: Row[],
-    due: (Row & { change: Change })[],
-    diffs: TextDiff[],
-    started: number,
-  ): void {
+  /** What is sent shows how far it is, where its author did not see to that. */
+  #withProgress(host: string, { task, change }: Due): Change {
+    const { input } = change;
+    if (!input || input.onProgress) return change;
+    const { name } = task;
+    const onProgress = (done: number) =>
+      this.#emit({ type: 'progress', host, task: name, done, total: input.sizeBytes });
+    return { ...change, input: { ...input, onProgress } };
+  }
+
+  #endBatched(host: string, task: ResourceTask, { rows, due, diffs, remarks, started }: Batched): void {
     const own = due.filter((one) => one.task === task);
-    const summary = own.map(({ resource, change }) => `${resource.id}: ${change.summary}`).join('; ');
+    const ownRows = rows.filter((row) => row.task === task);
+    const words = own.map(({ resource, change }) => `${resource.id}: ${change.summary}`);
+    const summary = [...words, ...ownRows.flatMap((row) => remarks.get(row) ?? [])].join('; ');
     const shown = diffs.filter(({ path }) => own.some(({ change }) => change.diff?.path === path));
-    const changed = this.#context.check ? 'would change' : 'changed';
-    const status = !rows.some((row) => row.task === task) ? 'skipped' : own.length > 0 ? changed : 'ok';
-    this.#end(host, task, status, started, summary, shown);
+    this.#end(host, task, this.#batchStatus(ownRows.length, own), started, summary, shown);
+  }
+
+  #batchStatus(count: number, due: readonly Due[]): TaskStatus {
+    if (count === 0) return 'skipped';
+    if (due.length === 0) return 'ok';
+    if (!this.#context.check) return 'changed';
+    return due.every(({ change }) => change.unknown) ? 'unknown' : 'would change';
   }
 
   #hostContext(host: string, { name, delegateTo }: ResourceTask | HostTask): HostContext {
@@ -256,12 +299,13 @@ export class PlayRunner {
   }
 }
 
-function compare(resource: Resource, found: Found | undefined): Change | undefined {
-  if (!found) throw new PlayError(`the probe of ${resource.kind} ${resource.id} gave no answer`);
+function compare(resource: Resource, found: Found): Change | undefined {
   try {
     return resource.compare(found);
   } catch (error) {
     if (!(error instanceof ProbeError)) throw error;
+    // What stands in the way now may be gone, and what is missing be there, when its turn comes.
+    if (found.pending) return { summary: `not as it will be: ${error.message}`, apply: 'exit 1', unknown: true };
     throw new PlayError(error.message, { next: 'Nothing was changed there. Put it right by hand, then run again.' });
   }
 }

@@ -176,7 +176,8 @@ class Run {
   #note(event: RunEvent): void {
     if (event.type === 'task-end') {
       const tally = this.#tallies.get(event.host) ?? { ...NOTHING };
-      tally[event.status === 'would change' ? 'changed' : event.status]++;
+      const key = event.status === 'would change' ? 'changed' : event.status;
+      tally[key] = (tally[key] ?? 0) + 1;
       this.#tallies.set(event.host, tally);
     }
     this.#request.listener(event);

@@ -23,6 +23,7 @@ export const STATUS_STYLE: Record<TaskStatus, Style> = {
   ok: 'green',
   changed: 'yellow',
   'would change': 'yellow',
+  unknown: 'magenta',
   skipped: 'cyan',
   failed: 'red',
   unreachable: 'magenta',
@@ -50,8 +51,8 @@ export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Pain
 function tallyLine(name: string, tally: HostTally, paint: Paint): string {
   const style: Style = tally.failed || tally.unreachable ? 'red' : tally.changed ? 'yellow' : 'green';
   const count = (key: keyof HostTally, colour: Style) => {
-    const word = `${key}=${tally[key]}`.padEnd(key.length + 4);
-    return tally[key] > 0 ? paint(colour, word) : word;
+    const word = `${key}=${tally[key] ?? 0}`.padEnd(key.length + 4);
+    return (tally[key] ?? 0) > 0 ? paint(colour, word) : word;
   };
   return [
     `${paint(style, name)} :`,
@@ -59,8 +60,11 @@ function tallyLine(name: string, tally: HostTally, paint: Paint): string {
     count('changed', 'yellow'),
     count('unreachable', 'magenta'),
     count('failed', 'red'),
-    count('skipped', 'cyan').trimEnd(),
-  ].join(' ');
+    count('skipped', 'cyan'),
+    ...(tally.unknown ? [count('unknown', 'magenta')] : []),
+  ]
+    .join(' ')
+    .trimEnd();
 }
 
 export function errorText(error: PlayError, paint: Paint): string {

@@ -76,7 +76,7 @@ describe('colours', () => {
 
   it('are there for every way in which a task can end', () => {
     expect(Object.keys(STATUS_STYLE).toSorted()).toEqual(
-      ['changed', 'failed', 'ok', 'skipped', 'unreachable', 'would change'].toSorted(),
+      ['changed', 'failed', 'ok', 'skipped', 'unknown', 'unreachable', 'would change'].toSorted(),
     );
   });
 });
