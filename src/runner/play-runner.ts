@@ -128,9 +128,15 @@ export class PlayRunner {
     this.#emit({ type: 'task-start', host, task: task.name });
     try {
       const outcome = await run();
-      const changed = this.#context.check ? 'would change' : 'changed';
-      const status = outcome?.skipped ? 'skipped' : outcome?.changed ? changed : 'ok';
-      this.#end(host, task, status, started, outcome?.summary ?? '', [], outcome?.value);
+      this.#end(
+        host,
+        task,
+        outcomeStatus(outcome, this.#context.check),
+        started,
+        outcome?.summary ?? '',
+        [],
+        outcome?.value,
+      );
     } catch (error) {
       this.#fail(host, task.name, started, error);
     }
@@ -297,6 +303,13 @@ export class PlayRunner {
       error,
     });
   }
+}
+
+function outcomeStatus(outcome: Outcome, check: boolean): TaskStatus {
+  if (outcome?.skipped) return 'skipped';
+  if (check && outcome?.unknown) return 'unknown';
+  if (!outcome?.changed) return 'ok';
+  return check ? 'would change' : 'changed';
 }
 
 function compare(resource: Resource, found: Found): Change | undefined {

@@ -43,9 +43,15 @@ export interface HostContext {
   progress(done: number, total: number): void;
 }
 
-/** How a task that does something ended; nothing means: done, and nothing was changed. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a task's function may end without a word
-export type Outcome = { changed?: boolean; skipped?: boolean; summary?: string; value?: unknown } | undefined | void;
+/**
+ * How a task that does something ended; nothing means: done, and nothing was changed. `unknown` is for check mode:
+ * whether it would change anything cannot be told.
+ */
+export type Outcome =
+  | { changed?: boolean; skipped?: boolean; unknown?: boolean; summary?: string; value?: unknown }
+  | undefined
+  // biome-ignore lint/suspicious/noConfusingVoidType: a task's function may end without a word
+  | void;
 
 /** What an earlier task left behind, for later ones to go by. */
 export interface TaskResult {

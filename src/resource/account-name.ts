@@ -1,0 +1,12 @@
+import { PlayError } from '../errors.ts';
+
+/**
+ * A name that shadow's programs and the fields of /etc/passwd can carry. A number alone would be taken for an id.
+ * @throws PlayError for any other.
+ */
+export function accountName(name: string, what: 'user' | 'group'): string {
+  if (/^[A-Za-z_][A-Za-z0-9_.@-]{0,30}\$?$/.test(name)) return name;
+  throw new PlayError(`a ${what} cannot be called '${name}'`, {
+    next: 'Letters, digits, _ . @ and -, beginning with a letter or _, at most 32.',
+  });
+}

@@ -1,0 +1,124 @@
+import { quote } from '../connection/quote.ts';
+import { PlayError } from '../errors.ts';
+import { accountName } from './account-name.ts';
+import { checkedPath } from './checked-path.ts';
+import type { Change, Resource } from './resource.ts';
+
+export interface UserWish {
+  name: string;
+  uid?: number;
+  /** Primary group, which must be there. Default for a new user: one of the same name. */
+  group?: string;
+  /** Other groups, which must be there. */
+  groups?: readonly string[];
+  /** The user is in no other groups than `groups`. Default: false, those are added. */
+  onlyGroups?: boolean;
+  /** Absolute path of the log-in shell. Default for a new user: what the host gives. */
+  shell?: string;
+  /** Absolute path. One that differs is changed; what lies in the old one stays there. */
+  home?: string;
+  comment?: string;
+  /** A new user has a number of the system's own range. Default: false. */
+  system?: boolean;
+  /** The home directory of a new user is made. Default: true, but for system users. */
+  createHome?: boolean;
+  /** Default: true. A user that is removed leaves its files and its home directory. */
+  present?: boolean;
+}
+
+/** A user as `getent` and `id` tell it. */
+export interface UserState {
+  uid: number;
+  group: string;
+  groups: readonly string[];
+  comment: string;
+  home: string;
+  shell: string;
+}
+
+/**
+ * A user of the host; what the wish leaves out is left as it is. For a user that only runs a service, see `systemUser`.
+ * @throws PlayError for names and paths that no account can have.
+ */
+export function user(wish: UserWish): Resource {
+  const name = quote(accountName(wish.name, 'user'));
+  for (const one of [...(wish.groups ?? []), wish.group ?? []].flat()) accountName(one, 'group');
+  for (const path of [wish.home ?? [], wish.shell ?? []].flat()) {
+    if (/[:\n]/.test(checkedPath(path, 'a user'))) throw new PlayError(`a user cannot have the path '${path}'`);
+  }
+  if (/[:\n]/.test(wish.comment ?? '')) throw new PlayError('the comment of a user holds no colon and no line break');
+  return {
+    kind: 'user',
+    id: wish.name,
+    probe: `if getent passwd -- ${name}; then id -gn -- ${name}; id -Gn -- ${name}; fi`,
+    compare: ({ stdout }) => diffUser(parseUser(stdout, wish.name), wish),
+  };
+}
+
+/** Reads a line of `getent passwd`, then `id -gn`, then `id -Gn`. Undefined where there is no such user. */
+export function parseUser(text: string, name: string): UserState | undefined {
+  const lines = text.split('\n');
+  const at = lines.findIndex((line) => line.startsWith(`${name}:`));
+  if (at < 0) return undefined;
+  const [, , uid, , comment = '', home = '', shell = ''] = lines[at]!.split(':');
+  const group = lines[at + 1] ?? '';
+  const groups = (lines[at + 2] ?? '').split(' ').filter((one) => one !== '' && one !== group);
+  return { uid: Number(uid), group, groups, comment, home, shell };
+}
+
+export function diffUser(actual: UserState | undefined, wish: UserWish): Change | undefined {
+  const name = quote(wish.name);
+  const { present = true, groups = [], onlyGroups = false } = wish;
+  if (!present) return actual && { summary: 'no user', apply: `userdel -- ${name}` };
+  if (!actual) return { summary: 'new user', apply: `useradd ${newUser(wish).join(' ')} -- ${name}` };
+  const words: string[] = [];
+  const options: string[] = [];
+  const differs = (key: 'uid' | 'group' | 'shell' | 'home' | 'comment', option: string) => {
+    const wanted = wish[key];
+    if (wanted === undefined || wanted === actual[key]) return;
+    words.push(`${key} ${actual[key]} → ${wanted}`);
+    options.push(option, quote(String(wanted)));
+  };
+  differs('uid', '--uid');
+  differs('group', '--gid');
+  differs('shell', '--shell');
+  differs('home', '--home');
+  differs('comment', '--comment');
+  const missing = groups.filter((one) => one !== (wish.group ?? actual.group) && !actual.groups.includes(one));
+  const surplus = onlyGroups ? actual.groups.filter((one) => !groups.includes(one)) : [];
+  if (missing.length > 0) words.push(`in ${missing.join(', ')}`);
+  if (surplus.length > 0) words.push(`not in ${surplus.join(', ')}`);
+  if (onlyGroups && missing.length + surplus.length > 0) options.push('--groups', quote(groups.join(',')));
+  else if (missing.length > 0) options.push('--append', '--groups', quote(missing.join(',')));
+  if (words.length === 0) return undefined;
+  return { summary: words.join(', '), apply: `usermod ${options.join(' ')} -- ${name}` };
+}
+
+function newUser({
+  name,
+  uid,
+  group,
+  groups = [],
+  shell,
+  home,
+  comment,
+  system = false,
+  createHome,
+}: UserWish): string[] {
+  const option = (flag: string, value: string | number | undefined) =>
+    value === undefined ? [] : [flag, quote(String(value))];
+  return [
+    ...(system ? ['--system'] : []),
+    (createHome ?? !system) ? '--create-home' : '--no-create-home',
+    ...option('--uid', uid),
+    ...option('--gid', group),
+    // A group of the same name that is there already is its own: useradd would refuse it otherwise.
+    ...(group === undefined
+      ? [`$(if getent group -- ${quote(name)} >/dev/null; then echo --gid ${quote(name)}; else echo --user-group; fi)`]
+      : []),
+    ...option('--groups', groups.length > 0 ? groups.join(',') : undefined),
+    ...option('--shell', shell),
+    ...option('--home-dir', home),
+    ...option('--comment', comment),
+  ];
+}
