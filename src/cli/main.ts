@@ -31,6 +31,7 @@ export interface PlayArguments {
   listTasks: boolean;
   listTags: boolean;
   syntaxCheck: boolean;
+  yes: boolean;
 }
 
 /** What `play exec` and `play ping` take beside. */
@@ -134,6 +135,12 @@ function playOptions(command: Argv): Argv {
   const list = (describe: string) => ({ type: 'boolean', default: false, describe }) as const;
   return runOptions(command)
     .positional('playbook', { type: 'string', describe: 'name (create_etcd) or path of a playbook' })
+    .option('yes', {
+      alias: 'y',
+      type: 'boolean',
+      default: false,
+      describe: 'do what cannot be undone without asking for a word',
+    })
     .option('tags', { alias: 't', type: 'string', describe: 'only tasks with one of these tags (commas)' })
     .option('skip-tags', { type: 'string', describe: 'no tasks with any of these tags (commas)' })
     .option('start-at-task', { type: 'string', describe: 'leave out all tasks before the one of this name' })

@@ -14,7 +14,7 @@ import { searchFolders } from './folders.ts';
 import { findPlaybook, loadPlaybookFile } from './load-playbook.ts';
 import type { AdHocArguments, PlayArguments } from './main.ts';
 import { printOutline } from './outline.ts';
-import { askSecret } from './prompt.ts';
+import { askSecret, askWord } from './prompt.ts';
 import { vaultPasswords } from './vault.ts';
 
 /** `play <playbook>`: from the words of the command line to the exit code. */
@@ -97,6 +97,7 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
       signal: stop.signal,
       listener: screen.listener,
       choice,
+      confirm: args.yes ? async () => true : process.stdin.isTTY ? askWord : undefined,
     });
     return report.exitCode;
   } finally {

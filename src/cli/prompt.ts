@@ -25,3 +25,19 @@ export function askSecret(question: string): Promise<string> {
     });
   });
 }
+
+/** Asks for a word to be typed as it is; anything else is a no. */
+export function askWord(question: string, word: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+  return new Promise((resolve) => {
+    lines.once('SIGINT', () => {
+      process.stderr.write('\n');
+      lines.close();
+      resolve(false);
+    });
+    lines.question(`${question}\nType ${word} to go on: `, (answer) => {
+      lines.close();
+      resolve(answer.trim() === word);
+    });
+  });
+}

@@ -1,7 +1,7 @@
-import { PlayError } from '../errors.ts';
+import { InputError, PlayError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
-import type { Playbook, RunContext, Task } from './playbook.ts';
+import type { Play, Playbook, Plays, RunContext, Task } from './playbook.ts';
 import { type Choice, chosen } from './tags.ts';
 
 export interface OutlinedPlay {
@@ -32,9 +32,10 @@ export async function outline(
     connect: () => Promise.reject(new PlayError('nothing is connected to for an outline')),
     onEnd: () => undefined,
     say: () => undefined,
+    confirm: () => Promise.resolve(),
   };
   const plays: OutlinedPlay[] = [];
-  for (const play of await playbook.plays(context)) {
+  for await (const play of knownPlays(await playbook.plays(context))) {
     const tags = play.tags ?? [];
     const made = await known(() => (typeof play.tasks === 'function' ? play.tasks() : play.tasks));
     plays.push({
@@ -45,6 +46,17 @@ export async function outline(
     });
   }
   return { hosts, plays };
+}
+
+/** Those that are known before anything was looked at: a generator ends where it asks for more. */
+async function* knownPlays(plays: Plays): AsyncGenerator<Play> {
+  const isGenerator = Symbol.asyncIterator in plays;
+  try {
+    yield* plays;
+  } catch (error) {
+    if (!isGenerator || error instanceof InputError) throw error;
+  }
+  if (isGenerator) yield { name: 'what was decided', tasks: () => Promise.reject(new Error('not known yet')) };
 }
 
 /** A play may compute these from what an earlier one saw. */

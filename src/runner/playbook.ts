@@ -27,6 +27,11 @@ export interface RunContext {
   onEnd(close: () => Promise<void> | void): void;
   /** Shows a text of its own: a plan, a table, a warning. */
   say(text: string, level?: 'info' | 'warning'): void;
+  /**
+   * Has the user type a word before something that cannot be undone; `--yes` stands for it, and check mode asks nothing.
+   * Between plays only: while one runs, the screen is its own. @throws PlayError where it is not typed.
+   */
+  confirm(question: string, word: string): Promise<void>;
 }
 
 export interface HostContext {
@@ -128,6 +133,8 @@ export interface Play {
 
 export type SerialSize = number | `${number}%`;
 
+export type Plays = readonly Play[] | AsyncIterable<Play>;
+
 export interface Playbook {
   name: string;
   /** One line for `play list`. */
@@ -138,8 +145,11 @@ export interface Playbook {
   become?: boolean;
   /** Whether it takes its hosts for itself, so that no other run changes them meanwhile. Default true. */
   lock?: boolean;
-  /** Checks its input before any host is touched, and gives the plays. */
-  plays(run: RunContext): readonly Play[] | Promise<readonly Play[]>;
+  /**
+   * Checks its input before any host is touched, and gives the plays. A generator (`async *plays`) is asked for the next
+   * play when the one before is done, and so may go by what was seen; it is ended where a play fails.
+   */
+  plays(run: RunContext): Plays | Promise<Plays>;
 }
 
 /** Declares a playbook: the default export of a file under `playbooks/`. */

@@ -9,7 +9,7 @@ import type { HostTally, Listener, RunEvent } from './events.ts';
 import { keepBeating, lockHost } from './host-lock.ts';
 import { Memory } from './memory.ts';
 import { PlayRunner } from './play-runner.ts';
-import type { Play, Playbook, RunContext, Task } from './playbook.ts';
+import type { Play, Playbook, Plays, RunContext, Task } from './playbook.ts';
 import { ConnectionPool } from './pool.ts';
 import { serialGroups } from './serial.ts';
 import { type Choice, chosen, EVERYTHING, startingAt } from './tags.ts';
@@ -32,6 +32,8 @@ export interface RunRequest {
   listener: Listener;
   /** The tasks that the command line chose. Default: all. */
   choice?: Choice;
+  /** Has a word typed: true if it was. Left out where nobody can be asked. */
+  confirm?: ((question: string, word: string) => Promise<boolean>) | undefined;
 }
 
 export interface RunReport {
@@ -57,6 +59,10 @@ export async function runPlaybook(request: RunRequest): Promise<RunReport> {
 
 /** Hosts at a time where nobody says: what one control machine does without waiting for itself. */
 const FORKS = 50;
+
+async function* oneByOne(plays: Plays): AsyncGenerator<Play> {
+  yield* plays;
+}
 
 const NOTHING: HostTally = { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
 
@@ -117,15 +123,18 @@ class Run {
   async plays(): Promise<void> {
     const { playbook, inventory, limit, check, diff, signal, listener } = this.#request;
     const context = this.#context(hostsFor(playbook, inventory), selectHosts(inventory, playbook.hosts, limit));
-    // The plays are made before anything is said or touched: bad input ends the run here.
-    const plays = await playbook.plays(context);
+    // The first play is made before anything is said or touched: bad input ends the run here.
+    const plays = oneByOne(await playbook.plays(context));
+    let next = await plays.next();
     await this.#pool.prepare(context.hosts);
     for (const host of context.allHosts) this.#tallies.set(host, { ...NOTHING });
     listener({ type: 'run-start', playbook: playbook.name, hosts: context.hosts, check, diff });
-    for (const play of plays) {
-      if (signal.aborted) break;
-      if (play.when && !play.when()) continue;
-      if (!(await this.#play(play, context))) break;
+    for (; !next.done; next = await plays.next()) {
+      const play = next.value;
+      const goesOn = !signal.aborted && (play.when?.() === false || (await this.#play(play, context)));
+      if (goesOn) continue;
+      await plays.return(undefined);
+      break;
     }
     this.#interrupted = signal.aborted;
   }
@@ -198,7 +207,17 @@ class Run {
       connect: (host) => this.#connect(host),
       onEnd: (close) => void this.#closers.push(close),
       say: (text, level = 'info') => listener({ type: 'message', level, text }),
+      confirm: (question, word) => this.#confirm(question, word),
     };
+  }
+
+  async #confirm(question: string, word: string): Promise<void> {
+    const { check, confirm } = this.#request;
+    if (check) return;
+    if (!confirm) throw new PlayError(`not confirmed: ${question}`, { next: 'Without a terminal: add --yes.' });
+    if (!(await confirm(question, word))) {
+      throw new PlayError(`not confirmed: ${word} was not typed`, { next: 'Nothing more was done.' });
+    }
   }
 
   /** The open connection, with the host locked for this run where it may change something there. */
