@@ -1,7 +1,8 @@
-import type { Document, LineCounter, Node, Pair, Scalar } from 'yaml';
+import type { Alias, Document, LineCounter, Node, Pair, Scalar } from 'yaml';
 import { InputError } from '../errors.ts';
 import { Secret } from '../secret.ts';
 import type { Warning } from './inventory.ts';
+import { namesSecret } from './value.ts';
 import { isVault, openVault, SealedValue, type VaultPasswords, VaultValue } from './vault.ts';
 import { BadScalar, plainValue } from './yaml-scalar.ts';
 
@@ -34,6 +35,8 @@ export interface DataOptions {
 
 /** Aliases of aliases can make a small file into more data than there is memory. */
 const MAX_PARTS = 1_000_000;
+/** Maps and lists within each other. The parser's own limit is near a thousand, and not always the same. */
+const MAX_DEPTH = 200;
 
 interface Reading {
   file: string;
@@ -41,8 +44,9 @@ interface Reading {
   /** The whole file was a vault: then each text and number in it is a secret. */
   secret: boolean;
   json: boolean;
-  document: Document;
   lines: LineCounter;
+  /** What each alias stands for. */
+  targets: Map<Alias, Node>;
   known: Map<Node, Data>;
   sizes: Map<Data, number>;
   vaults: Map<Scalar, Secret>;
@@ -57,6 +61,16 @@ interface Reading {
  * @throws {InputError} with file and line
  */
 export async function readData(content: string, file: string, options: DataOptions): Promise<DataFile> {
+  try {
+    return await read(content, file, options);
+  } catch (error) {
+    // Each level is a call within a call.
+    if (error instanceof RangeError) throw tooDeep(file, 1);
+    throw error;
+  }
+}
+
+async function read(content: string, file: string, options: DataOptions): Promise<DataFile> {
   const secret = isVault(content);
   const text = secret
     ? (await openVault(content, options.passwords, { file, line: 1 })).toString('utf8')
@@ -78,7 +92,8 @@ export async function readData(content: string, file: string, options: DataOptio
   if (error) {
     const line = lines.linePos(error.pos[0]).line;
     const what = json ? 'JSON' : 'YAML';
-    const reason = secret ? '' : `: ${error.message}`;
+    if (/call stack/.test(error.message)) throw tooDeep(file, line);
+    const reason = secret || isClosed(text, line) ? '' : `: ${error.message}`;
     throw new InputError(`The file is not valid ${what}${reason}`, { file, line, next: yamlHint(text, line) });
   }
   const reading: Reading = {
@@ -86,8 +101,8 @@ export async function readData(content: string, file: string, options: DataOptio
     text,
     secret,
     json,
-    document,
     lines,
+    targets: targetsOf(document, yaml),
     known: new Map(),
     sizes: new Map(),
     vaults: await openAll(document, lines, file, options, yaml),
@@ -126,6 +141,34 @@ function yamlHint(text: string, line: number): string {
   return 'Correct the line or the one before it: indentation, quotes, a missing colon';
 }
 
+/** Whether a line, or the one that it may go on from, speaks of something that no message may show. */
+function isClosed(text: string, line: number): boolean {
+  return text
+    .split('\n')
+    .slice(Math.max(0, line - 2), line)
+    .some(namesSecret);
+}
+
+function tooDeep(file: string, line: number): InputError {
+  return new InputError('The values lie too deep within each other', { file, line, next: 'Nest them less deeply' });
+}
+
+/** Of several anchors of one name the last before an alias is meant. One walk finds all: a walk for each takes too long. */
+function targetsOf(document: Document, yaml: typeof import('yaml')): Map<Alias, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node>();
+  yaml.visit(document, {
+    Alias: (_, alias) => {
+      const target = anchors.get(alias.source);
+      if (target) targets.set(alias, target);
+    },
+    Value: (_, node) => {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+  return targets;
+}
+
 async function openAll(
   document: Document,
   lines: LineCounter,
@@ -157,13 +200,15 @@ function convert(reading: Reading, node: Node | null, above: ReadonlySet<Node>):
   const { yaml, known, sizes } = reading;
   if (node === null) return { kind: 'scalar', line: 1, raw: '', value: null };
   if (yaml.isAlias(node)) {
-    const target = node.resolve(reading.document);
-    if (!target) throw refuse(reading, node, `There is no anchor &${node.source}`, 'Write the anchor before its alias');
+    const target = reading.targets.get(node);
+    const name = shown(reading, node, ` &${node.source}`);
+    if (!target) throw refuse(reading, node, `There is no anchor${name} for the alias`, 'Write the anchor before it');
     return convert(reading, target, above);
   }
   const done = known.get(node);
   if (done) return done;
   if (above.has(node)) throw refuse(reading, node, 'The value contains itself', 'Take the alias out of its own anchor');
+  if (above.size >= MAX_DEPTH) throw tooDeep(reading.file, lineOf(reading, node));
   const within = new Set([...above, node]);
   const place = { line: lineOf(reading, node), raw: rawOf(reading, node) };
   let data: Data;
@@ -267,12 +312,12 @@ function typedScalar(reading: Reading, node: Scalar): unknown {
     }
   } catch (error) {
     if (!(error instanceof BadScalar)) throw error;
-    throw refuse(reading, node, error.message, 'Put it in quotes');
+    throw refuse(reading, node, shown(reading, node, error.message) || 'The value is no date', 'Put it in quotes');
   }
   throw refuse(
     reading,
     node,
-    `The tag ${node.tag} is not known`,
+    `The tag${shown(reading, node, ` ${node.tag}`)} is not known`,
     'Known are !vault and !unsafe; a text that begins with ! is put in quotes',
   );
 }
@@ -284,7 +329,12 @@ function shortTag(node: { tag?: string | undefined }): string | undefined {
 function checkTag(reading: Reading, node: Node, known: readonly string[]): void {
   const tag = shortTag(node as { tag?: string });
   if (tag === undefined || tag === '!unsafe' || known.includes(tag)) return;
-  throw refuse(reading, node, `The tag ${tag} is not known here`, 'Known are !vault and !unsafe');
+  throw refuse(
+    reading,
+    node,
+    `The tag${shown(reading, node, ` ${tag}`)} is not known here`,
+    'Known are !vault and !unsafe',
+  );
 }
 
 function lineOf({ lines }: Reading, node: Node): number {
@@ -293,6 +343,11 @@ function lineOf({ lines }: Reading, node: Node): number {
 
 function rawOf({ text, secret }: Reading, { range }: Node): string {
   return secret || !range ? '***' : text.slice(range[0], range[1]).trim();
+}
+
+/** Words of the file for a message; none where they may be a password that was not put in quotes. */
+function shown(reading: Reading, node: Node, words: string): string {
+  return isClosed(reading.text, lineOf(reading, node)) ? '' : words;
 }
 
 function refuse(reading: Reading, node: Node, message: string, next: string): InputError {

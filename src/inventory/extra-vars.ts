@@ -37,7 +37,8 @@ async function readWord(
   }
   if (/^[[{]/.test(word)) return inlineData(word, options, warnings);
   if (/^[/.]/.test(word)) {
-    throw new InputError(`-e ${word} looks like a file`, { next: `Put an @ before its path: -e @${word}` });
+    const shown = namesSecret(word) ? '…' : word;
+    throw new InputError(`-e ${shown} looks like a file`, { next: `Put an @ before its path: -e @${shown}` });
   }
   return pairs(word);
 }

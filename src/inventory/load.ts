@@ -4,6 +4,7 @@ import { InputError } from '../errors.ts';
 import type { Secret } from '../secret.ts';
 import { assembleInventory } from './assemble.ts';
 import type { DataOptions } from './data.ts';
+import { descend } from './descend.ts';
 import { readExtraVars } from './extra-vars.ts';
 import { parseHostList } from './host-list.ts';
 import type { Inventory } from './inventory.ts';
@@ -73,7 +74,12 @@ async function loadSource(source: string, data: DataOptions): Promise<LoadedSour
 }
 
 /** All inventories in a directory and those below, in the order of their names. */
-async function loadDirectory(directory: string, data: DataOptions): Promise<IniDocument[]> {
+async function loadDirectory(
+  directory: string,
+  data: DataOptions,
+  above: readonly string[] = [],
+): Promise<IniDocument[]> {
+  const within = await descend(directory, above);
   const entries = (await readdir(directory).catch((error) => Promise.reject(unreadable(directory, error)))).sort(
     byCodePoint,
   );
@@ -90,7 +96,7 @@ async function loadDirectory(directory: string, data: DataOptions): Promise<IniD
     taken.map(async (entry) => {
       const path = join(directory, entry);
       const isDirectory = (await stat(path).catch((error) => Promise.reject(unreadable(path, error)))).isDirectory();
-      return isDirectory ? loadDirectory(path, data) : [await loadFile(path, data)];
+      return isDirectory ? loadDirectory(path, data, within) : [await loadFile(path, data)];
     }),
   );
   const message = 'is passed over, as in Ansible, because it stands in an inventory directory; name it with -i';

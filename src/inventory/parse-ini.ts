@@ -65,7 +65,7 @@ export function parseIni(text: string, file: string): IniDocument {
     } else if (line.startsWith('[') && line.endsWith(']')) {
       throw refuse(
         place,
-        `'${line}' is not a section`,
+        `${namesSecret(line) ? 'The line' : `'${line}'`} is not a section`,
         'Write [group], [group:vars] or [group:children], without spaces',
       );
     } else if (of === 'hosts') {
@@ -93,6 +93,7 @@ function parseHosts(line: string, place: Place): { hosts: string[]; port?: numbe
   if (cut)
     warn(place, "all from '#' on is left out as a comment, also within a word; quote the value if '#' is part of it");
   const [pattern = '', ...rest] = words;
+  refuseSecretName(pattern, place, 'host');
   const { hosts, port } = parsePattern(pattern, place);
   // A name given twice keeps its first place and takes the last value, as in a Python dict.
   const vars = new Map<string, Assignment>();
@@ -165,12 +166,21 @@ function expand(pattern: string, place: Place): string[] {
   }
 }
 
+/** A password under the wrong section would become a name, which is shown everywhere and looked up on the network. */
+function refuseSecretName(text: string, place: Place, kind: 'host' | 'group'): void {
+  const name = text.slice(0, Math.max(0, text.indexOf('=')));
+  if (name === '' || !namesSecret(name)) return;
+  const next = 'Variables stand in a section [group:vars], or behind the name of a host';
+  throw refuse(place, `${name}=… stands where the name of a ${kind} must`, next);
+}
+
 function parseChild(line: string, place: Place): string {
+  refuseSecretName(line, place, 'group');
   const found = GROUP_NAME.exec(line);
   if (found) return found[1]!;
   throw refuse(
     place,
-    `'${line}' is not the name of a group`,
+    `${namesSecret(line) ? 'The line' : `'${line}'`} is not the name of a group`,
     'A :children section holds one group to a line, without variables',
   );
 }

@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { InputError } from '../errors.ts';
 import { type DataOptions, type Entry, plain, readData } from './data.ts';
+import { descend } from './descend.ts';
 import type { Variable, Warning } from './inventory.ts';
 import { numberDoubt } from './value.ts';
 
@@ -139,15 +140,16 @@ export async function contentOf(file: string): Promise<string> {
   throw new InputError('The line is not valid UTF-8', { file, line, next: 'Save the file as UTF-8' });
 }
 
-async function filesIn(path: string): Promise<string[]> {
+async function filesIn(path: string, above: readonly string[] = []): Promise<string[]> {
   if (!(await isDirectory(path))) return [path];
+  const within = await descend(path, above);
   const files: string[] = [];
   for (const entry of (await entriesOf(path)).sort(byCodePoint)) {
     if (entry.startsWith('.') || entry.endsWith('~')) continue;
     const ending = extname(entry);
     const below = join(path, entry);
     if (await isDirectory(below)) {
-      if (ending === '') files.push(...(await filesIn(below)));
+      if (ending === '') files.push(...(await filesIn(below, within)));
     } else if (ENDINGS.includes(ending)) files.push(below);
   }
   return files;
