@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { connect as connectTcp } from 'node:net';
 import { Duplex } from 'node:stream';
-import { UnreachableError } from '../errors.ts';
+import { InputError, UnreachableError } from '../errors.ts';
 import { lastLines } from './errors.ts';
 import { quote } from './quote.ts';
 import type { LoginSettings } from './settings.ts';
@@ -64,8 +64,21 @@ export function dialCommand(login: LoginSettings, command: string): { stream: Du
   return { stream, complaint: () => Promise.race([ended, late()]).then(() => lastLines(said, 3)) };
 }
 
-/** The tokens of ssh_config(5), TOKENS, that ProxyCommand takes. Values are quoted: they come from an inventory. */
-export function expandTokens(command: string, { givenAddress, address, port, user }: LoginSettings): string {
+/** What a shell reads in its own way, also within quotes, which a command may have round a token. */
+const SHELL_SIGNS = /^-|['"`$\\;&<>|(){}\s]|\p{Cc}/u;
+
+/**
+ * The tokens of ssh_config(5), TOKENS, that ProxyCommand takes.
+ * @throws InputError for a value that the shell could take for more than a name, as OpenSSH does.
+ */
+export function expandTokens(command: string, { host, givenAddress, address, port, user }: LoginSettings): string {
+  const wrong = [address, givenAddress, user].find((value) => SHELL_SIGNS.test(value));
+  if (wrong !== undefined) {
+    throw new InputError(`${JSON.stringify(wrong)} cannot be given to the proxy command`, {
+      host,
+      next: 'Correct ansible_host or ansible_user: it holds signs that mean something to a shell.',
+    });
+  }
   const values: Record<string, string> = { h: address, n: givenAddress, p: String(port), r: user, '%': '%' };
   return command.replace(/%([hnpr%])/g, (_, token: string) => (token === '%' ? '%' : quote(values[token]!)));
 }

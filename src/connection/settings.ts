@@ -90,7 +90,9 @@ export function connectionSettings(
   configuration?: SshConfiguration,
 ): ConnectionSettings {
   const text = (...names: string[]) => textOf(vars, ...names);
-  const secret = (value: string | undefined) => (value === undefined ? undefined : new Secret(value));
+  // A text that was encrypted by way of a pipe ends with its line.
+  const secret = (value: string | undefined) =>
+    value === undefined ? undefined : new Secret(value.replace(/\r?\n$/, ''));
   // ssh was told the arguments too, so its answer holds both.
   const options = configuration?.own ?? sshArguments(host, vars).options;
   const ownKey = text('ansible_ssh_private_key_file', 'ansible_private_key_file') ?? defaults.privateKey;
@@ -115,6 +117,11 @@ export function connectionSettings(
     local: text('ansible_connection') === 'local',
   };
   if (settings.become) checkBecomeMethod(host, vars);
+  if (/[\r\n\0]/.test(settings.becomePassword?.reveal() ?? '')) {
+    // sudo reads one line, and what follows it would be the first command of its shell.
+    const next = 'Give it without a line break.';
+    throw new InputError('the sudo password is of more than one line', { host, next });
+  }
   return settings;
 }
 

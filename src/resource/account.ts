@@ -1,4 +1,7 @@
 import { quote } from '../connection/quote.ts';
+import { PlayError } from '../errors.ts';
+import { accountName } from './account-name.ts';
+import { checkedPath } from './checked-path.ts';
 import type { Change, Resource } from './resource.ts';
 
 export interface SystemUserWish {
@@ -7,9 +10,15 @@ export interface SystemUserWish {
   comment: string;
 }
 
-/** A system user without log-in, with a group of the same name. One that is there is left as it is. */
+/**
+ * A system user without log-in, with a group of the same name. One that is there is left as it is.
+ * @throws PlayError for what the fields of /etc/passwd cannot hold.
+ */
 export function systemUser(wish: SystemUserWish): Resource {
-  const name = quote(wish.name);
+  const name = quote(accountName(wish.name, 'user'));
+  if (/[:\n]/.test(checkedPath(wish.home, 'a user') + wish.comment)) {
+    throw new PlayError('home and comment of a user hold no colon and no line break');
+  }
   return {
     kind: 'user',
     id: wish.name,

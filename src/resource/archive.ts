@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { posix } from 'node:path';
 import { quote } from '../connection/quote.ts';
+import { PlayError } from '../errors.ts';
 import type { Change, Resource } from './resource.ts';
 
 export interface ArchiveWish {
@@ -18,6 +19,7 @@ export const ARCHIVE_MARK = '.archive.sha256';
 
 /** An unpacked archive. It is checked and unpacked beside its place and appears there whole, by a rename. */
 export function archive(wish: ArchiveWish): Resource {
+  if (!/^[0-9a-f]{64}$/.test(wish.sha256)) throw new PlayError(`'${wish.sha256}' is no sha256 of an archive`);
   return {
     kind: 'archive',
     id: wish.dest,

@@ -18,20 +18,23 @@ export interface PathState extends Ownership {
 
 export const ABSENT: PathState = { type: 'absent', owner: '', group: '', mode: 0 };
 
-/** Prints what {@link parseStats} reads: all paths by one `stat` each way, not through links and through them. */
+/**
+ * Prints what {@link parseStats} reads: all paths by one `stat` each way, not through links and through them. A NUL ends
+ * each answer, since names and targets of links may hold anything else.
+ */
 export function statScript(paths: readonly string[]): string {
   const all = paths.map(quote).join(' ');
   const stat = (flags: string) => `QUOTING_STYLE=literal stat ${flags} -- ${all} 2>/dev/null`;
-  return `${stat("-c '0|%F|%a|%U|%G|%N'")}; ${stat("-Lc '1|%F|%a|%U|%G|%n'")}; :`;
+  return `${stat("--printf='0|%F|%a|%U|%G|%N\\0'")}; ${stat("-L --printf='1|%F|%a|%U|%G|%n\\0'")}; :`;
 }
 
 /** Reads the output of {@link statScript} for these paths. */
 export function parseStats(text: string, paths: readonly string[]): Map<string, PathState> {
   const known = new Set(paths);
   const states = new Map<string, PathState>();
-  for (const line of text.split('\n')) {
+  for (const line of text.split('\0')) {
     const [, through, type, mode, owner, group, name] =
-      /^([01])\|([^|]*)\|(\d+)\|([^|]*)\|([^|]*)\|(.*)$/.exec(line) ?? [];
+      /^([01])\|([^|]*)\|(\d+)\|([^|]*)\|([^|]*)\|(.*)$/s.exec(line) ?? [];
     if (type === undefined || name === undefined) continue;
     const state: PathState = { type: TYPES[type] ?? 'other', mode: parseInt(mode!, 8), owner: owner!, group: group! };
     const path = known.has(name) ? name : paths.find((one) => name.startsWith(`${one} -> `));
@@ -54,16 +57,18 @@ export function sumScript(paths: readonly string[]): string {
   return `sha256sum -- ${paths.map(quote).join(' ')} 2>/dev/null; :`;
 }
 
-/** Reads the output of `sha256sum`; a name with a backslash or a newline in it is escaped there and marked. */
+/** Reads the output of `sha256sum`; a name with a backslash or a line break in it is escaped there and marked. */
 export function parseSums(text: string): Map<string, string> {
   const sums = new Map<string, string>();
   for (const line of text.split('\n')) {
     const [, escaped, sum, name] = /^(\\?)([0-9a-f]{64}) [ *](.*)$/.exec(line) ?? [];
     if (sum === undefined || name === undefined) continue;
-    sums.set(escaped ? name.replace(/\\(.)/g, (_, c) => (c === 'n' ? '\n' : c)) : name, sum);
+    sums.set(escaped ? name.replace(/\\(.)/g, (_, c: string) => ESCAPES[c] ?? c) : name, sum);
   }
   return sums;
 }
+
+const ESCAPES: Record<string, string> = { n: '\n', r: '\r' };
 
 /** The words for what differs in owner, group and mode; empty where nothing does. */
 export function ownershipDifference(actual: Ownership, desired: Ownership): string[] {
@@ -83,5 +88,5 @@ export function octal(mode: number): string {
  * directories as they are. `path` is a word of `sh`, quoted already.
  */
 export function setOwnership(path: string, { owner, group, mode }: Ownership): string {
-  return `chown -h ${quote(`${owner}:${group}`)} ${path}\nchmod 0${octal(mode)} ${path}`;
+  return `chown -h -- ${quote(`${owner}:${group}`)} ${path}\nchmod -- 0${octal(mode)} ${path}`;
 }

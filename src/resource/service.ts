@@ -1,6 +1,8 @@
 import { quote } from '../connection/quote.ts';
+import { PlayError } from '../errors.ts';
 import { diffFile, type FileWish } from './file.ts';
 import type { Change, Resource } from './resource.ts';
+import { unitName } from './service-state.ts';
 
 export interface UnitWish {
   name: string;
@@ -9,8 +11,12 @@ export interface UnitWish {
   keepForeign?: string;
 }
 
-/** A unit file under /etc/systemd/system that systemd has read: a file not yet read counts as different. */
+/**
+ * A unit file under /etc/systemd/system that systemd has read: a file not yet read counts as different.
+ * @throws PlayError for a name that no unit file can have.
+ */
 export function unit({ name, content, keepForeign }: UnitWish): Resource {
+  if (unitName(name) !== name) throw new PlayError(`a unit file has its type in its name: ${name}.service`);
   const desired: FileWish = {
     path: `/etc/systemd/system/${name}`,
     content,
@@ -37,8 +43,12 @@ export function diffUnit(file: Change | undefined, stale: boolean): Change | und
   return { summary: 'not yet read by systemd', apply: 'systemctl daemon-reload' };
 }
 
-/** A unit that starts at boot. */
+/**
+ * A unit that starts at boot.
+ * @throws PlayError for a name that no unit can have.
+ */
 export function enabled(name: string): Resource {
+  unitName(name);
   return {
     kind: 'service',
     id: name,

@@ -1,4 +1,5 @@
 import { PlayError } from '../errors.ts';
+import { accountName } from './account-name.ts';
 import type { Resource } from './resource.ts';
 import { unit } from './service.ts';
 import { service, unitName } from './service-state.ts';
@@ -43,7 +44,7 @@ export function serviceText({ name, description, command, user, timeoutMs }: Tim
     '',
     '[Service]',
     'Type=oneshot',
-    ...(user === undefined ? [] : [`User=${oneLine(user)}`]),
+    ...(user === undefined ? [] : [`User=${accountName(user, 'user')}`]),
     ...(timeoutMs === undefined ? [] : [`TimeoutStartSec=${timeoutMs}ms`]),
     `ExecStart=${command.map(execWord).join(' ')}`,
     '',

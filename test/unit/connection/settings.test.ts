@@ -126,7 +126,29 @@ it('a become method other than sudo is refused where root is needed', () => {
   expect(settings({ ansible_become: false, ansible_become_method: 'su' }).become).toBe(false);
 });
 
-it('no value of an inventory is run by the shell of a proxy command', () => {
-  const login = { ...settings({ ansible_host: '$(touch x)', ansible_user: "a'b" }) };
-  expect(expandTokens('nc %h %p %r %% %n', login)).toBe(`nc '$(touch x)' 22 'a'\\''b' % '$(touch x)'`);
+describe('a proxy command', () => {
+  it('is told host, port and user', () => {
+    const login = settings({ ansible_host: 'fe80::1%eth0', ansible_user: 'jo@example.com' });
+    expect(expandTokens('nc %h %p %r %% %n', login)).toBe('nc fe80::1%eth0 22 jo@example.com % fe80::1%eth0');
+  });
+
+  it.each(['$(touch x)', '`touch x`', 'a;b', 'a b', "a'b", 'a"b', 'a\nb', '-oProxyCommand=x', 'a|b', 'a\\', '{a,b}'])(
+    'is not told %j, which its shell might run',
+    (value) => {
+      expect(() => expandTokens('nc %h', settings({ ansible_host: value }))).toThrow('cannot be given');
+      expect(() => expandTokens('nc %r', settings({ ansible_user: value }))).toThrow('cannot be given');
+    },
+  );
+});
+
+describe('a password', () => {
+  it('that was encrypted with the end of its line is taken without it', () => {
+    const vars = { ansible_become: true, ansible_password: 'p\n', ansible_become_password: 'b\r\n' };
+    const { password, becomePassword } = settings(vars);
+    expect([password?.reveal(), becomePassword?.reveal()]).toEqual(['p', 'b']);
+  });
+
+  it.each(['b\ntouch x', 'b\rtouch x', 'b\0', 'b\n\n'])('for sudo is one line: %j is refused', (word) => {
+    expect(() => settings({ ansible_become: true, ansible_become_password: word })).toThrow('more than one line');
+  });
 });

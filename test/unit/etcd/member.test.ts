@@ -101,8 +101,8 @@ describe('the certificates', () => {
     const all = certificateResources(settings(), made);
     const seen = changes(all).map((change, n) => [
       all[n]!.id.replace('/etc/etcd/cert/etcd-', ''),
-      /chown -h (\S+)/.exec(change!.apply)?.[1],
-      /chmod (\d+)/.exec(change!.apply)?.[1],
+      /chown -h -- (\S+)/.exec(change!.apply)?.[1],
+      /chmod -- (\d+)/.exec(change!.apply)?.[1],
       change!.diff !== undefined,
     ]);
     expect(seen).toEqual([

@@ -39,19 +39,31 @@ describe('the states of paths', () => {
     expect(of('absent')).toBeUndefined();
   });
 
-  it.each(["it's", 'a b', 'a -> b', 'ž', '"', '$(id)', '-c', 'a|b'])('are read of a path called %s', async (name) => {
-    mkdirSync(at('odd'), { recursive: true });
-    writeFileSync(at(`odd/${name}`), '');
-    const paths = [at(`odd/${name}`)];
-    expect(parseStats((await run(statScript(paths))).stdout, paths).get(paths[0]!)).toEqual(state('file'));
+  it.each(["it's", 'a b', 'a -> b', 'ž', '"', '$(id)', '-c', 'a|b', 'a\nb', 'a\rb', '\n0|directory|'])(
+    'are read of a path called %s',
+    async (name) => {
+      mkdirSync(at('odd'), { recursive: true });
+      writeFileSync(at(`odd/${name}`), '');
+      const paths = [at(`odd/${name}`)];
+      expect(parseStats((await run(statScript(paths))).stdout, paths).get(paths[0]!)).toEqual(state('file'));
+    },
+  );
+
+  it('are not taken from what a link is made to lead to', async () => {
+    symlinkSync('x\n0|regular file|644|root|root|/shadow', at('liar'));
+    const paths = [at('liar'), '/shadow'];
+    const states = parseStats((await run(statScript(paths))).stdout, paths);
+    expect([...states.keys()]).toEqual([at('liar')]);
   });
 
   it('are not taken from lines that are none', () => {
-    expect(parseStats('stat: cannot statx\n0|regular file|644|root|root|/other\n\n', ['/x']).size).toBe(0);
+    expect(parseStats(['stat: cannot statx', '0|regular file|644|root|root|/other', ''].join('\0'), ['/x']).size).toBe(
+      0,
+    );
   });
 
   it('of a path that is there by itself is not taken from a link with a longer name', () => {
-    const text = '0|symbolic link|777|root|root|/a -> /b\n0|regular file|644|root|root|/b\n';
+    const text = ['0|symbolic link|777|root|root|/a -> /b', '0|regular file|644|root|root|/b', ''].join('\0');
     const states = parseStats(text, ['/a', '/b']);
     expect([states.get('/a')?.target, states.get('/b')?.type]).toEqual(['/b', 'file']);
   });
@@ -59,11 +71,11 @@ describe('the states of paths', () => {
 
 describe('the sums of files', () => {
   it('are read of those that are there, whatever they are called', async () => {
-    const names = ['s1', 's 2', "it's", 'back\\slash', 'missing'];
+    const names = ['s1', 's 2', "it's", 'back\\slash', 'line\nbreak', 'line\rbreak', 'missing'];
     for (const name of names.slice(0, -1)) writeFileSync(at(name), 'x');
     const sums = parseSums((await run(sumScript(names.map(at)))).stdout);
     const x = '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881';
-    expect(names.map((name) => sums.get(at(name)))).toEqual([x, x, x, x, undefined]);
+    expect(names.map((name) => sums.get(at(name)))).toEqual([x, x, x, x, x, x, undefined]);
   });
 });
 
@@ -84,7 +96,7 @@ describe('owner, group and mode', () => {
 
   it('are set owner first, since a change of owner takes set-id bits away', () => {
     expect(setOwnership('/x', { owner: 'etcd', group: 'etcd', mode: 0o700 })).toBe(
-      'chown -h etcd:etcd /x\nchmod 00700 /x',
+      'chown -h -- etcd:etcd /x\nchmod -- 00700 /x',
     );
   });
 });
