@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { asPlayError, describeError, ExitCode } from '../errors.ts';
+import { legible } from '../screen/legible.ts';
+import { conceal } from '../secret.ts';
 import { readConfigFiles } from './config-file.ts';
 import type { InventoryArguments } from './inventory.ts';
 
@@ -233,7 +235,7 @@ main(hideBin(process.argv))
         return;
       }
       const shown = asPlayError(error);
-      process.stderr.write(`ERROR ${describeError(shown)}\n`);
+      process.stderr.write(`ERROR ${legible(conceal(describeError(shown)))}\n`);
       process.exitCode = shown.exitCode;
     },
   );

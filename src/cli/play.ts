@@ -7,9 +7,11 @@ import type { Playbook } from '../runner/playbook.ts';
 import { runPlaybook } from '../runner/run.ts';
 import type { Choice } from '../runner/tags.ts';
 import { auditScreen } from '../screen/audit.ts';
+import { legible } from '../screen/legible.ts';
 import type { Screen, ScreenOptions } from '../screen/screen.ts';
 import { several } from '../screen/several.ts';
-import { Secret } from '../secret.ts';
+import { veiled } from '../screen/veil.ts';
+import { conceal, Secret } from '../secret.ts';
 import { searchFolders } from './folders.ts';
 import { findPlaybook, loadPlaybookFile } from './load-playbook.ts';
 import type { AdHocArguments, PlayArguments } from './main.ts';
@@ -119,7 +121,8 @@ function listOf(words: string | undefined): string[] {
 async function openScreen(args: PlayArguments): Promise<Screen> {
   const shown = await openShown(args);
   const warn = (text: string) => shown.listener({ type: 'message', level: 'warning', text });
-  return several(shown, auditScreen(process.argv.slice(2), warn));
+  const record = veiled(auditScreen(process.argv.slice(2), warn), legible);
+  return veiled(several(shown, record), conceal);
 }
 
 async function openShown(args: PlayArguments): Promise<Screen> {
@@ -128,8 +131,10 @@ async function openShown(args: PlayArguments): Promise<Screen> {
   const isTerminal = out.isTTY === true && process.env.TERM !== 'dumb';
   const colour = isTerminal && !process.env.NO_COLOR;
   const options: ScreenOptions = { out, diff: args.diff, colour, verbosity: args.verbose };
-  if (isTerminal && args.output === 'auto') return (await import('../screen/terminal.ts')).terminalScreen(options);
-  return (await import('../screen/lines.ts')).linesScreen(options);
+  if (isTerminal && args.output === 'auto') {
+    return veiled((await import('../screen/terminal.ts')).terminalScreen(options), legible);
+  }
+  return veiled((await import('../screen/lines.ts')).linesScreen(options), legible);
 }
 
 /** The first signal stops the run where it is safe to; the second ends the process at once. */

@@ -40,7 +40,7 @@ export function numberDoubt(name: string, { value, raw }: { value: unknown; raw:
 
 /** Whether a name (or a whole line) speaks of something that no message may show. */
 export function namesSecret(text: string): boolean {
-  return /pass|secret|token|credential|private|key/i.test(text);
+  return /pass|\bpwd?\b|_pwd?\b|secret|token|credential|private|key/i.test(text);
 }
 
 function doubtOf(name: string, raw: string, { kind, value }: Literal, place: ValuePlace): string | undefined {

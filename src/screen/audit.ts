@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { RunEvent } from '../runner/events.ts';
 import { eventLine } from './json.ts';
 import type { Screen } from './screen.ts';
+import { veiled } from './veil.ts';
 
 /** Where every run leaves its record: one file for each, JSON lines. */
 export function auditFolder(): string {
@@ -29,18 +30,20 @@ export function auditScreen(words: readonly string[], warn: (text: string) => vo
     }
   };
   const who = { user: userInfo().username, on: hostname(), words: words.map(withoutSecrets) };
-  return {
+  const record: Screen = {
     listener(event) {
       if (event.type === 'run-start') write(eventLine(Object.assign({ id, ...who }, event)));
       else if (isWorthKeeping(event)) write(eventLine(withoutDiffs(event)));
     },
     done: async () => undefined,
   };
+  // There the command is the name of the task.
+  return words[0] === 'exec' ? veiled(record, withoutSecrets) : record;
 }
 
 /** Values of `-e` may be passwords: their names stay. */
 function withoutSecrets(word: string): string {
-  return word.replace(/([\w.]*(?:pass|secret|token|key)[\w.]*["']?\s*[=:]).*$/is, '$1***');
+  return word.replace(/([\w.-]*(?:pass|pwd?\b|secret|token|credential|key)[\w.-]*["']?\s*[=:]).*$/is, '$1***');
 }
 
 function isWorthKeeping(event: RunEvent): boolean {

@@ -1,6 +1,6 @@
 import { format, inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { Secret } from '../../src/secret.ts';
+import { conceal, Secret } from '../../src/secret.ts';
 
 const secret = new Secret('hunter2');
 
@@ -25,5 +25,23 @@ describe('a secret', () => {
 
   it('is told to who asks for it by name', () => {
     expect(secret.reveal()).toBe('hunter2');
+  });
+});
+
+describe('a secret in the words of others', () => {
+  new Secret('correct horse (battery).*');
+  new Secret('correct horse');
+  new Secret('-----BEGIN KEY-----\nMHcCAQEEIFoobarbazqux\nshort\n-----END KEY-----\n');
+  for (const ordinary of ['root', '', '3.5.30', '10.0.0.11', '123456']) new Secret(ordinary);
+
+  it.each([
+    ['denied: correct horse (battery).* is wrong', 'denied: *** is wrong'],
+    ['a correct horse', 'a ***'],
+    ['two: correct horse, correct horse', 'two: ***, ***'],
+    ['last words: MHcCAQEEIFoobarbazqux | short', 'last words: *** | short'],
+    ['root installs 3.5.30 at 10.0.0.11: 123456 bytes', 'root installs 3.5.30 at 10.0.0.11: 123456 bytes'],
+    ['', ''],
+  ])('%j is shown as %j', (text, shown) => {
+    expect(conceal(text)).toBe(shown);
   });
 });

@@ -1,5 +1,5 @@
 import { InputError } from '../../errors.ts';
-import { revealed } from '../../secret.ts';
+import { revealed, Secret } from '../../secret.ts';
 import { knowsSetting } from '../versions.ts';
 import { declared, type VariableDeclaration, versionsText } from './declarations.ts';
 import type { GivenVariable, VariableWarning } from './settings.ts';
@@ -67,6 +67,11 @@ function readOne(variable: GivenVariable, declaration: VariableDeclaration): { v
   }
   const reading = declaration.kind.read(revealed(variable.value));
   if (reading.ok) return { value: reading.value };
+  // What is wrong with it would tell of it.
+  if (variable.value instanceof Secret) {
+    const message = `${variable.name}, which comes from a vault, is not of its kind: ${declaration.kind.type}`;
+    return new InputError(message, { ...place, next: `Give it a value such as ${declaration.example}.` });
+  }
   const shown = quoted(variable.value);
   const message = reading.problem.startsWith('must')
     ? `${variable.name} ${reading.problem}, not ${shown}`

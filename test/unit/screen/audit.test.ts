@@ -54,6 +54,14 @@ describe('the record of a run', () => {
     expect(readRuns(folder)[0]?.words).toEqual(['-e', 'ansible_become_password=***', '-e', 'ETCD_VERSION=3.5.30']);
   });
 
+  it('of a command holds no word behind what speaks of a secret', () => {
+    const command = 'mysql --db-pw=hunter2 -e x';
+    const { listener } = auditScreen(['exec', 'all', '--', command], () => undefined, folder);
+    for (const event of [start, { ...ended('changed'), task: command } as RunEvent, end]) listener(event);
+    expect(readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8')).not.toContain('hunter2');
+    expect(readRuns(folder)[0]?.done[0]?.task).toBe('mysql --db-pw=***');
+  });
+
   it('that cannot be written is a warning, once, and the run goes on', () => {
     const said: string[] = [];
     writeFileSync(join(folder, 'file'), '');

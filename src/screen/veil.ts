@@ -1,0 +1,47 @@
+import { ManyErrors, type PlayError } from '../errors.ts';
+import type { RunEvent } from '../runner/events.ts';
+import type { Screen } from './screen.ts';
+
+type Change = (text: string) => string;
+
+/** A screen that gets all texts of events as `change` leaves them. */
+export function veiled(screen: Screen, change: Change): Screen {
+  return { ...screen, listener: (event) => screen.listener(veiledEvent(event, change)) };
+}
+
+/** Names of hosts and words of our own stay: programs go by them. */
+function veiledEvent(event: RunEvent, change: Change): RunEvent {
+  switch (event.type) {
+    case 'run-start':
+    case 'play-end':
+      return event;
+    case 'play-start':
+      return { ...event, play: change(event.play) };
+    case 'task-start':
+    case 'progress':
+      return { ...event, task: change(event.task) };
+    case 'message':
+      return { ...event, text: change(event.text) };
+    case 'run-end':
+      return { ...event, errors: event.errors.map((error) => veiledError(error, change)) };
+    case 'task-end': {
+      const diffs = event.diffs.map(({ path, before, after }) => ({
+        path: change(path),
+        before: change(before),
+        after: change(after),
+      }));
+      const error = event.error && { error: veiledError(event.error, change) };
+      return { ...event, task: change(event.task), summary: change(event.summary), diffs, ...error };
+    }
+  }
+}
+
+/** The same error in other words; all else it has of the first. */
+function veiledError(error: PlayError, change: Change): PlayError {
+  const { message, next, task, file } = error;
+  const words = Object.entries({ message, next, task, file }).filter(([, text]) => text !== undefined);
+  const own = words.map(([name, text]) => [name, { value: change(text as string) }]);
+  const inner =
+    error instanceof ManyErrors ? { errors: { value: error.errors.map((one) => veiledError(one, change)) } } : {};
+  return Object.create(error, { ...Object.fromEntries(own), ...inner }) as PlayError;
+}

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { describeError, ManyErrors, PlayError, UnreachableError } from '../../../src/errors.ts';
+import type { RunEvent } from '../../../src/runner/events.ts';
+import { eventLine } from '../../../src/screen/json.ts';
+import { legible } from '../../../src/screen/legible.ts';
+import { veiled } from '../../../src/screen/veil.ts';
+
+function seen(event: RunEvent): RunEvent {
+  const events: RunEvent[] = [];
+  const screen = { listener: (one: RunEvent) => void events.push(one), done: async () => undefined };
+  veiled(screen, (text) => text.replaceAll('hunter2', '***')).listener(event);
+  return events[0]!;
+}
+
+const error = () =>
+  new UnreachableError('said hunter2', { host: 'h1', task: 'hunter2', file: '/hunter2', line: 3, next: 'not hunter2' });
+
+describe('behind a veil', () => {
+  it.each<[string, RunEvent]>([
+    ['a message', { type: 'message', level: 'info', text: 'a hunter2 b' }],
+    ['a play', { type: 'play-start', play: 'hunter2', hosts: ['h1'], control: false }],
+    ['a task', { type: 'task-start', host: 'h1', task: 'hunter2' }],
+    ['progress', { type: 'progress', host: 'h1', task: 'hunter2', done: 1, total: 2 }],
+    [
+      'the end of a task',
+      {
+        type: 'task-end',
+        host: 'h1',
+        task: 'hunter2',
+        status: 'failed',
+        summary: 'hunter2',
+        diffs: [{ path: '/hunter2', before: 'a hunter2', after: 'hunter2 b' }],
+        durationMs: 1,
+        error: error(),
+      },
+    ],
+    ['the end of a run', { type: 'run-end', tallies: new Map(), errors: [error()], exitCode: 4, durationMs: 1 }],
+    [
+      'many errors',
+      {
+        type: 'run-end',
+        tallies: new Map(),
+        errors: [new ManyErrors('hunter2', [error()])],
+        exitCode: 4,
+        durationMs: 1,
+      },
+    ],
+  ])('%s has no secret', (_, event) => {
+    expect(eventLine(event)).toContain('hunter2');
+    expect(eventLine(seen(event))).not.toContain('hunter2');
+    expect(eventLine(seen(event))).toContain('***');
+  });
+
+  it('an error stays what it is', () => {
+    const shown = seen({ type: 'run-end', tallies: new Map(), errors: [error()], exitCode: 4, durationMs: 1 });
+    const [first] = (shown as Extract<RunEvent, { type: 'run-end' }>).errors;
+    expect(first).toBeInstanceOf(UnreachableError);
+    expect(first).toMatchObject({ exitCode: 4, host: 'h1', line: 3 });
+    expect(describeError(first)).toBe('h1: [***] /***:3: said ***\n  → not ***');
+    expect(describeError(new PlayError('x'))).toBe('x');
+  });
+});
+
+describe('a text for a terminal', () => {
+  it.each([
+    ['a\tb\nc', 'a\tb\nc'],
+    ['as on Windows\r\nb', 'as on Windows\nb'],
+    ['over\rwritten', 'over\\x0dwritten'],
+    ['\u001b[2J\u001b]0;title\u0007', '\\x1b[2J\\x1b]0;title\\x07'],
+    ['\u009b31m', '\\x9b31m'],
+    ['right \u202eto left', 'right \\u202eto left'],
+    ['grüße ✓ 数据', 'grüße ✓ 数据'],
+  ])('%j is shown as %j', (text, shown) => {
+    expect(legible(text)).toBe(shown);
+  });
+});
