@@ -16,8 +16,8 @@ export interface SystemUserWish {
  */
 export function systemUser(wish: SystemUserWish): Resource {
   const name = quote(accountName(wish.name, 'user'));
-  if (/[:\n]/.test(checkedPath(wish.home, 'a user') + wish.comment)) {
-    throw new PlayError('home and comment of a user hold no colon and no line break');
+  if (/[:\p{Cc}]/u.test(checkedPath(wish.home, 'a user') + wish.comment)) {
+    throw new PlayError('home and comment of a user hold no colon, no line break and no other control character');
   }
   return {
     kind: 'user',

@@ -61,7 +61,7 @@ export function sumScript(paths: readonly string[]): string {
 export function parseSums(text: string): Map<string, string> {
   const sums = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const [, escaped, sum, name] = /^(\\?)([0-9a-f]{64}) [ *](.*)$/.exec(line) ?? [];
+    const [, escaped, sum, name] = /^(\\?)([0-9a-f]{64}) [ *](.*)$/s.exec(line) ?? [];
     if (sum === undefined || name === undefined) continue;
     sums.set(escaped ? name.replace(/\\(.)/g, (_, c: string) => ESCAPES[c] ?? c) : name, sum);
   }

@@ -44,9 +44,11 @@ export function user(wish: UserWish): Resource {
   const name = quote(accountName(wish.name, 'user'));
   for (const one of [...(wish.groups ?? []), wish.group ?? []].flat()) accountName(one, 'group');
   for (const path of [wish.home ?? [], wish.shell ?? []].flat()) {
-    if (/[:\n]/.test(checkedPath(path, 'a user'))) throw new PlayError(`a user cannot have the path '${path}'`);
+    if (/[:\p{Cc}]/u.test(checkedPath(path, 'a user'))) throw new PlayError(`a user cannot have the path '${path}'`);
   }
-  if (/[:\n]/.test(wish.comment ?? '')) throw new PlayError('the comment of a user holds no colon and no line break');
+  if (/[:\p{Cc}]/u.test(wish.comment ?? '')) {
+    throw new PlayError('the comment of a user holds no colon, no line break and no other control character');
+  }
   return {
     kind: 'user',
     id: wish.name,
