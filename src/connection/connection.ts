@@ -16,10 +16,30 @@ export interface ScriptInput {
   onProgress?: (doneBytes: number) => void;
 }
 
+/**
+ * Takes a script's standard output as it comes, in place of `stdout`, which is empty then. Memory stays constant, however
+ * much comes. {@link import('./receive.ts').receive} is one that writes a file and takes its sum.
+ * @example
+ * const hash = createHash('sha256');
+ * const output = { write: (piece: Buffer) => void hash.update(piece) };
+ * const { code } = await connection.run('cat /var/lib/app/dump', { output });
+ */
+export interface ScriptOutput {
+  /**
+   * Called with each piece, in order. Where it gives a promise, the next piece comes when that is fulfilled, and the host
+   * is held back meanwhile. An error ends the script and the connection.
+   */
+  write(piece: Buffer): Promise<unknown> | undefined;
+}
+
 export interface RunOptions {
-  /** The longest the script may take. Default {@link DEFAULT_SCRIPT_TIMEOUT_MS}. */
+  /**
+   * The longest the script may take. With an input or an output: the longest that no byte of them moves, so that a big
+   * transfer needs no guess at the line's speed. Default {@link DEFAULT_SCRIPT_TIMEOUT_MS}.
+   */
   timeoutMs?: number;
   input?: ScriptInput;
+  output?: ScriptOutput;
 }
 
 export const DEFAULT_SCRIPT_TIMEOUT_MS = 120_000;

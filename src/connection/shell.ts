@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { PlayError, UnreachableError } from '../errors.ts';
+import { Collector } from './collector.ts';
 import {
   DEFAULT_SCRIPT_TIMEOUT_MS,
   type LockAnswer,
   type LockWish,
   type RunOptions,
   type ScriptInput,
+  type ScriptOutput,
   type ScriptResult,
 } from './connection.ts';
-import { lastLines, RemoteTimeoutError } from './errors.ts';
+import { RemoteTimeoutError } from './errors.ts';
 import { quote } from './quote.ts';
 
 export interface ShellStreams {
@@ -94,7 +96,7 @@ export class FramedShell {
 
   async #run(
     script: string,
-    { timeoutMs = DEFAULT_SCRIPT_TIMEOUT_MS, input }: RunOptions,
+    { timeoutMs = DEFAULT_SCRIPT_TIMEOUT_MS, input, output }: RunOptions,
     atTop?: string,
   ): Promise<ScriptResult> {
     if (this.#lost) throw this.#lost;
@@ -114,29 +116,58 @@ export class FramedShell {
       }, timeoutMs);
     });
     lost.catch(() => undefined);
+    // What moves is not stuck, however long it takes.
+    const moved = () => timer?.refresh();
     try {
       const beat = this.#holds ? '{ printf . >&9; } 2>/dev/null; ' : '';
       this.#write(atTop === undefined ? beat + frameText(script, mark, input) : topText(atTop, mark));
-      if (input) {
-        await Promise.race([this.#out.until(`\n${mark}-ready\n`), lost]);
-        await Promise.race([this.#pour(input), lost]);
-      }
-      const [out, err] = await Promise.race([
-        Promise.all([this.#out.until(`\n${mark} `), this.#err.until(`\n${mark}\n`)]),
-        lost,
-      ]);
+      if (input) await Promise.race([this.#out.until(`\n${mark}-ready\n`), lost]);
+      const said = this.#said(`\n${mark} `, output, moved);
+      said.catch(() => undefined);
+      if (input) await Promise.race([this.#pour(input, moved), lost]);
+      const [out, err] = await Promise.race([Promise.all([said, this.#err.until(`\n${mark}\n`)]), lost]);
       const status = await Promise.race([this.#out.until('\n'), lost]);
       // The answer is whole, whether or not the shell is still there to be let go on.
       if (this.#streams.stdin.writable) this.#streams.stdin.write('\n');
       return {
         code: Number(status.toString()),
-        stdout: out.toString(),
+        stdout: out,
         stderr: err.toString(),
         durationMs: performance.now() - started,
       };
+    } catch (error) {
+      // Nobody takes the rest any more; what held it back would keep the far end from ending.
+      if (output) this.#out.discard();
+      throw error;
     } finally {
       clearTimeout(timer);
+      timer = undefined;
       this.#onLost = undefined;
+    }
+  }
+
+  /** Standard output up to the mark: gathered, or given away as it comes. */
+  async #said(mark: string, output: ScriptOutput | undefined, moved: () => void): Promise<string> {
+    if (!output) return (await this.#out.until(mark)).toString();
+    const write = (piece: Buffer) => {
+      moved();
+      return output.write(piece)?.then(moved);
+    };
+    try {
+      await this.#out.pass(mark, { write });
+      return '';
+    } catch (cause) {
+      const error =
+        cause instanceof PlayError
+          ? cause
+          : new PlayError(`what came cannot be kept: ${(cause as Error).message}`, {
+              host: this.#host,
+              cause,
+              next: 'Look at the disk of this machine, then run again.',
+            });
+      // The script goes on giving: this shell cannot be used any more.
+      this.fail(error);
+      throw error;
     }
   }
 
@@ -175,7 +206,7 @@ export class FramedShell {
     }
   }
 
-  async #pour(input: ScriptInput): Promise<void> {
+  async #pour(input: ScriptInput, moved: () => void): Promise<void> {
     let done = 0;
     for await (const chunk of this.#chunksOf(input)) {
       const rest = input.sizeBytes - done;
@@ -183,6 +214,7 @@ export class FramedShell {
       done += bytes.length;
       if (!this.#streams.stdin.write(bytes)) await this.#drained();
       if (this.#lost) return;
+      moved();
       input.onProgress?.(done);
     }
     if (done < input.sizeBytes) {
@@ -227,45 +259,4 @@ function lockText(file: string, note: string): string {
   const tell = `echo busy; ${age}; ${work}; head -n 1 ${file}; exec 9>&-`;
   const able = `command -v flock >/dev/null && ( : >>${file} )`;
   return `if ${able}; then exec 9>>${file}; if flock -n 9; then ${take}; else ${tell}; fi; else echo held; fi`;
-}
-
-/** Gathers a stream and hands out what stands before a mark. Each byte is looked at once, however big the output. */
-class Collector {
-  #chunks: Buffer[] = [];
-  #wanted: { mark: Buffer; resolve: (before: Buffer) => void } | undefined;
-
-  constructor(stream: Readable) {
-    stream.on('data', (chunk: Buffer) => {
-      this.#chunks.push(chunk);
-      this.#look(this.#chunks.length - 1);
-    });
-    stream.on('error', () => undefined);
-  }
-
-  peek(): string {
-    return lastLines(Buffer.concat(this.#chunks).toString(), 3);
-  }
-
-  until(mark: string): Promise<Buffer> {
-    return new Promise((resolve) => {
-      this.#wanted = { mark: Buffer.from(mark), resolve };
-      if (this.#chunks.length > 0) this.#look(0);
-    });
-  }
-
-  /** Looks for the mark in the chunks from `first` on, and across the seam before it. */
-  #look(first: number): void {
-    if (!this.#wanted) return;
-    const { mark, resolve } = this.#wanted;
-    let start = first;
-    for (let seam = 0; start > 0 && seam < mark.length; seam += this.#chunks[start]!.length) start--;
-    const part = Buffer.concat(this.#chunks.slice(start));
-    const at = part.indexOf(mark);
-    if (at < 0) return;
-    this.#wanted = undefined;
-    const before = Buffer.concat([...this.#chunks.slice(0, start), part.subarray(0, at)]);
-    const rest = part.subarray(at + mark.length);
-    this.#chunks = rest.length > 0 ? [rest] : [];
-    resolve(before);
-  }
 }

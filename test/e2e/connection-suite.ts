@@ -63,6 +63,59 @@ export function connectionSuite({ connect, greeter }: Subject): void {
       expect(stdout.length).toBe(3_000_000);
     }));
 
+  it('gives an output away as it comes, byte for byte, and takes an input meanwhile', () =>
+    using(async (connection) => {
+      const bytes = randomBytes(9_000_001);
+      const hash = createHash('sha256');
+      const seen: number[] = [];
+      const output = {
+        write: (piece: Buffer) => {
+          hash.update(piece);
+          seen.push(piece.length);
+          return undefined;
+        },
+      };
+      const result = await connection.run('cat; echo aside >&2; exit 7', { input: input(bytes), output });
+      expect(result).toMatchObject({ code: 7, stdout: '', stderr: 'aside\n' });
+      expect(hash.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'));
+      expect(Math.max(...seen)).toBeLessThan(1 << 20);
+      expect((await connection.run('echo next')).stdout).toBe('next\n');
+    }));
+
+  it('holds the host back while an output is not taken', () =>
+    using(async (connection) => {
+      let taken = 0;
+      let go = () => {};
+      const full = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      const output = {
+        write: (piece: Buffer) => {
+          taken += piece.length;
+          return taken < 100_000 ? undefined : full;
+        },
+      };
+      const running = connection.run('head -c 100000000 /dev/zero', { output });
+      await expect.poll(() => taken, { timeout: 5_000 }).toBeGreaterThanOrEqual(100_000);
+      const before = process.memoryUsage().arrayBuffers;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(taken).toBeLessThan(1_000_000);
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8_000_000);
+      go();
+      await running;
+      expect(taken).toBe(100_000_000);
+      expect((await connection.run('echo next')).stdout).toBe('next\n');
+    }));
+
+  it('ends a script whose output cannot be kept, and says why', () =>
+    using(async (connection) => {
+      const output = { write: () => Promise.reject(new Error('disk full')) };
+      const failure = connection.run('cat /dev/zero', { output });
+      await expect(failure).rejects.toThrow('what came cannot be kept: disk full');
+      await expect(failure).rejects.toMatchObject({ host: connection.host });
+      await expect(connection.run('echo next')).rejects.toThrow();
+    }));
+
   it('runs scripts given at once one after the other, one round trip each', () =>
     using(async (connection) => {
       const before = connection.roundTrips;
