@@ -47,7 +47,7 @@ export interface AdHocArguments extends PlayArguments {
 async function main(argv: string[]): Promise<number> {
   let exitCode: number = ExitCode.done;
   const parser = yargs(argv)
-    .parserConfiguration({ 'populate--': true })
+    .parserConfiguration({ 'populate--': true, 'parse-positional-numbers': false })
     .config(readConfigFiles())
     .scriptName('play')
     .usage('$0 <playbook> -i <inventory> [-i <inventory> ...] [-l <hosts>]')
