@@ -7,7 +7,7 @@ import type { Playbook } from '../runner/playbook.ts';
 import { runPlaybook } from '../runner/run.ts';
 import type { Choice } from '../runner/tags.ts';
 import { auditScreen } from '../screen/audit.ts';
-import { legible } from '../screen/legible.ts';
+import { legible, legibleName } from '../screen/legible.ts';
 import type { Screen, ScreenOptions } from '../screen/screen.ts';
 import { several } from '../screen/several.ts';
 import { veiled } from '../screen/veil.ts';
@@ -132,9 +132,9 @@ async function openShown(args: PlayArguments): Promise<Screen> {
   const colour = isTerminal && !process.env.NO_COLOR;
   const options: ScreenOptions = { out, diff: args.diff, colour, verbosity: args.verbose };
   if (isTerminal && args.output === 'auto') {
-    return veiled((await import('../screen/terminal.ts')).terminalScreen(options), legible);
+    return veiled((await import('../screen/terminal.ts')).terminalScreen(options), legible, legibleName);
   }
-  return veiled((await import('../screen/lines.ts')).linesScreen(options), legible);
+  return veiled((await import('../screen/lines.ts')).linesScreen(options), legible, legibleName);
 }
 
 /** The first signal stops the run where it is safe to; the second ends the process at once. */

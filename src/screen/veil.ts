@@ -4,12 +4,45 @@ import type { Screen } from './screen.ts';
 
 type Change = (text: string) => string;
 
-/** A screen that gets all texts of events as `change` leaves them. */
-export function veiled(screen: Screen, change: Change): Screen {
-  return { ...screen, listener: (event) => screen.listener(veiledEvent(event, change)) };
+/** A screen that gets all texts of events as `change` leaves them, and names of hosts, where they are to be changed too. */
+export function veiled(screen: Screen, change: Change, changeHost?: Change): Screen {
+  return {
+    ...screen,
+    listener: (event) => {
+      const shown = veiledEvent(event, change);
+      screen.listener(changeHost ? withHosts(shown, changeHost) : shown);
+    },
+  };
 }
 
-/** Names of hosts and words of our own stay: programs go by them. */
+function withHosts(event: RunEvent, change: Change): RunEvent {
+  switch (event.type) {
+    case 'run-start':
+    case 'play-start':
+      return { ...event, hosts: event.hosts.map(change) };
+    case 'task-start':
+    case 'progress':
+      return { ...event, host: change(event.host) };
+    case 'task-end': {
+      const error = event.error && { error: withHost(event.error, change) };
+      return { ...event, host: change(event.host), ...error };
+    }
+    case 'run-end': {
+      const tallies = new Map([...event.tallies].map(([host, tally]) => [change(host), tally]));
+      return { ...event, tallies, errors: event.errors.map((error) => withHost(error, change)) };
+    }
+    default:
+      return event;
+  }
+}
+
+function withHost(error: PlayError, change: Change): PlayError {
+  const inner =
+    error instanceof ManyErrors ? { errors: { value: error.errors.map((one) => withHost(one, change)) } } : {};
+  const own = error.host === undefined ? {} : { host: { value: change(error.host) } };
+  return Object.create(error, { ...own, ...inner }) as PlayError;
+}
+
 function veiledEvent(event: RunEvent, change: Change): RunEvent {
   switch (event.type) {
     case 'run-start':

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { describeError, ManyErrors, PlayError, UnreachableError } from '../../../src/errors.ts';
 import type { RunEvent } from '../../../src/runner/events.ts';
 import { eventLine } from '../../../src/screen/json.ts';
-import { legible } from '../../../src/screen/legible.ts';
+import { legible, legibleName } from '../../../src/screen/legible.ts';
 import { veiled } from '../../../src/screen/veil.ts';
 
 function seen(event: RunEvent): RunEvent {
@@ -49,6 +49,27 @@ describe('behind a veil', () => {
     expect(eventLine(event)).toContain('hunter2');
     expect(eventLine(seen(event))).not.toContain('hunter2');
     expect(eventLine(seen(event))).toContain('***');
+  });
+
+  it('names of hosts are changed where that is asked for', () => {
+    const events: RunEvent[] = [];
+    const screen = { listener: (one: RunEvent) => void events.push(one), done: async () => undefined };
+    const { listener } = veiled(screen, (text) => text, legibleName);
+    const failure = new ManyErrors('m', [new PlayError('x', { host: 'a\nb' })]);
+    failure.host = 'a\nb';
+    const tally = { ok: 1, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
+    const host = 'a\nb';
+    const ended = { status: 'failed', summary: '', diffs: [], durationMs: 1, error: failure } as const;
+    listener({ type: 'run-start', playbook: 'p', hosts: [host], check: false, diff: false });
+    listener({ type: 'play-start', play: 'p', hosts: [host], control: false });
+    listener({ type: 'task-start', host, task: 't' });
+    listener({ type: 'progress', host, task: 't', done: 1, total: 2 });
+    listener({ type: 'task-end', host, task: 't', ...ended });
+    listener({ type: 'play-end', play: 'p' });
+    listener({ type: 'run-end', tallies: new Map([[host, tally]]), errors: [failure], exitCode: 2, durationMs: 1 });
+    const text = events.map((event) => eventLine(event)).join();
+    expect(text).not.toContain('a\\nb');
+    expect(text.match(/a\\\\x0ab/g)).toHaveLength(10);
   });
 
   it('an error stays what it is', () => {
