@@ -18,6 +18,7 @@ import {
   type EndpointHealth,
   type EtcdSettings,
   ensurePki,
+  etcdVariables,
   hostComplaints,
   loadClient,
   localCa,
@@ -55,6 +56,7 @@ export default playbook({
   name: 'create_etcd',
   description: 'make a TLS etcd cluster of the hosts in [etcd], or finish one that was begun',
   hosts: 'etcd',
+  alsoReads: etcdVariables,
 
   async plays(run) {
     // The input first: nothing is touched before all of it is in order.

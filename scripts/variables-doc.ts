@@ -42,7 +42,7 @@ export function variablesPage(): string {
 function row(v: VariableDeclaration): string {
   const names = [`\`${v.name}\``, ...(v.aliases ?? []).map((alias) => `also \`${alias}\``)].join(', ');
   const unset = v.otherwise ?? `\`${v.default}\``;
-  const meaning = `${v.meaning} Example: \`${v.example}\``;
+  const meaning = `${v.description} Example: \`${v.example}\``;
   return `| ${[names, v.kind.type, unset, v.scope, versionsText(v), meaning].map(cell).join(' | ')} |`;
 }
 

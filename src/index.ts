@@ -30,3 +30,11 @@ export {
 } from './runner/playbook.ts';
 export { Secret } from './secret.ts';
 export { renderTemplate } from './template/template.ts';
+export {
+  type ValuesOf,
+  type VariableDeclaration,
+  type VariableOptions,
+  type Variables,
+  variable,
+} from './variables/declaration.ts';
+export type { Kind, Reading } from './variables/kinds.ts';

@@ -45,6 +45,8 @@ export interface AdHocArguments extends PlayArguments {
 }
 
 async function main(argv: string[]): Promise<number> {
+  const asked = await playbookToExplain(argv);
+  if (asked) return (await import('./help.ts')).showPlaybookHelp(asked.playbook, asked.inventoryDirs);
   let exitCode: number = ExitCode.done;
   const parser = yargs(argv)
     .parserConfiguration({ 'populate--': true, 'parse-positional-numbers': false })
@@ -108,13 +110,26 @@ async function main(argv: string[]): Promise<number> {
   return exitCode;
 }
 
+const COMMANDS = ['list', 'runs', 'inventory', 'exec', 'ping', 'completion'];
+
+/** `play <playbook> --help` is not yargs' to answer. */
+async function playbookToExplain(argv: string[]): Promise<{ playbook: string; inventoryDirs: string[] } | undefined> {
+  const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  if (!words.some((word) => word === '--help' || word === '-h')) return undefined;
+  const parsed = await playOptions(yargs(words)).help(false).version(false).exitProcess(false).parseAsync();
+  const [playbook] = parsed._.map(String);
+  if (playbook === undefined || COMMANDS.includes(playbook)) return undefined;
+  const { dirname } = await import('node:path');
+  return { playbook, inventoryDirs: (parsed.inventory as string[]).map((source) => dirname(source)) };
+}
+
 async function completions(current: string): Promise<string[]> {
   const [{ playbooksIn }, { searchFolders }] = await Promise.all([
     import('./load-playbook.ts'),
     import('./folders.ts'),
   ]);
   const playbooks = searchFolders('playbooks', []).flatMap(playbooksIn);
-  const words = [...playbooks.map(({ name }) => name), 'list', 'runs', 'inventory', 'exec', 'ping', 'completion'];
+  const words = [...playbooks.map(({ name }) => name), ...COMMANDS];
   return [...new Set(words)].filter((word) => word.startsWith(current)).sort();
 }
 

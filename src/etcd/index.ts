@@ -33,4 +33,4 @@ export { obtainRelease, type Release } from './releases.ts';
 export { clusterReport, etcdctlLine } from './report.ts';
 export { startEtcd, waitUntilReady } from './start.ts';
 export type { EndpointHealth } from './tables.ts';
-export { type EtcdSettings, readClusterSettings } from './variables.ts';
+export { type EtcdSettings, etcdVariables, readClusterSettings } from './variables.ts';

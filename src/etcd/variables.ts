@@ -3,7 +3,7 @@
  * `declarations.ts` declares each once, `kinds.ts` reads values, `settings.ts` puts them together.
  */
 export { etcdVariables, type VariableDeclaration, versionsText } from './variables/declarations.ts';
-export type { KeyAlgorithm, Kind, LogLevel, Reading } from './variables/kinds.ts';
+export type { KeyAlgorithm, LogLevel } from './variables/kinds.ts';
 export {
   type EtcdSettings,
   type GivenVariable,

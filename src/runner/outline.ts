@@ -1,6 +1,7 @@
 import { InputError, PlayError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
+import { DeclaredVariables } from '../variables/read.ts';
 import type { Play, Playbook, Plays, RunContext, Task } from './playbook.ts';
 import { type Choice, chosen } from './tags.ts';
 
@@ -19,6 +20,8 @@ export async function outline(
   { limit, choice, inventoryDir }: { limit: string | undefined; choice: Choice; inventoryDir: string },
 ): Promise<{ hosts: readonly string[]; plays: OutlinedPlay[] }> {
   const hosts = selectHosts(inventory, playbook.hosts, limit);
+  const variables = new DeclaredVariables(playbook.variables ?? {}, (host) => inventory.varsOf(host));
+  variables.check(hosts);
   const context: RunContext = {
     inventory,
     allHosts: selectHosts(inventory, playbook.hosts),
@@ -29,6 +32,8 @@ export async function outline(
     inventoryDir,
     signal: new AbortController().signal,
     varsOf: (host) => inventory.varsOf(host),
+    valuesOf: (host) => variables.valuesOf(host),
+    value: (name) => variables.value(name, hosts),
     connect: () => Promise.reject(new PlayError('nothing is connected to for an outline')),
     onEnd: () => undefined,
     say: () => undefined,

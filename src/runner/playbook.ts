@@ -1,10 +1,11 @@
 import type { Connection } from '../connection/connection.ts';
 import type { Inventory, Variable } from '../inventory/inventory.ts';
 import type { Resource } from '../resource/resource.ts';
+import type { NamedDeclaration, ValuesOf, Variables } from '../variables/declaration.ts';
 import type { TaskStatus } from './events.ts';
 
 /** What a playbook may know and use of the run it is in. */
-export interface RunContext {
+export interface RunContext<V extends Variables = Variables> {
   readonly inventory: Inventory;
   /** The hosts of the playbook's pattern, before the limit. */
   readonly allHosts: readonly string[];
@@ -20,7 +21,12 @@ export interface RunContext {
   readonly inventoryDir: string;
   /** Aborted when the run is told to stop. */
   readonly signal: AbortSignal;
+  /** All variables of a host, as the inventory and `-e` have them. */
   varsOf(host: string): ReadonlyMap<string, Variable>;
+  /** What the playbook's own `variables` come to on a host: read, checked, with their defaults. */
+  valuesOf(host: string): ValuesOf<V>;
+  /** One of them that is the same for the whole run. @throws InputError where hosts differ in it. */
+  value<K extends keyof V & string>(name: K): ValuesOf<V>[K];
   /** Opens the host's one connection, or gives the open one. */
   connect(host: string): Promise<Connection>;
   /** Has something closed when the run ends, however it ends. */
@@ -135,12 +141,19 @@ export type SerialSize = number | `${number}%`;
 
 export type Plays = readonly Play[] | AsyncIterable<Play>;
 
-export interface Playbook {
+export interface Playbook<V extends Variables = Variables> {
   name: string;
   /** One line for `play list`. */
   description: string;
   /** The pattern of hosts that it is for. */
   hosts: string;
+  /**
+   * What inventories and `-e` may set for it. They are read and checked before any host is touched; `run.valuesOf(host)`
+   * and `run.value(name)` give what they come to, and `play <playbook> --help` shows them.
+   */
+  variables?: V;
+  /** Further variables, for `--help`: those that the playbook reads and checks by itself. */
+  alsoReads?: readonly NamedDeclaration[];
   /** Whether its tasks need root. Default true. */
   become?: boolean;
   /** Whether it takes its hosts for itself, so that no other run changes them meanwhile. Default true. */
@@ -149,12 +162,12 @@ export interface Playbook {
    * Checks its input before any host is touched, and gives the plays. A generator (`async *plays`) is asked for the next
    * play when the one before is done, and so may go by what was seen; it is ended where a play fails.
    */
-  plays(run: RunContext): Plays | Promise<Plays>;
+  plays(run: RunContext<V>): Plays | Promise<Plays>;
 }
 
 /** Declares a playbook: the default export of a file under `playbooks/`. */
-export function playbook(definition: Playbook): Playbook {
-  return definition;
+export function playbook<const V extends Variables = Record<never, never>>(definition: Playbook<V>): Playbook {
+  return definition as unknown as Playbook;
 }
 
 export function play(name: string, rest: Omit<Play, 'name'>): Play {

@@ -5,6 +5,7 @@ import { SshConfig } from '../connection/ssh-config.ts';
 import { asPlayError, ExitCode, InputError, PlayError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
+import { DeclaredVariables } from '../variables/read.ts';
 import type { HostTally, Listener, RunEvent } from './events.ts';
 import { keepBeating, lockHost } from './host-lock.ts';
 import { Memory } from './memory.ts';
@@ -99,6 +100,7 @@ class Run {
   readonly #request: RunRequest;
   readonly #memory = new Memory();
   readonly #fromStart: (tasks: readonly Task[]) => readonly Task[];
+  readonly #variables: DeclaredVariables;
   readonly #tallies = new Map<string, HostTally>();
   readonly #errors: PlayError[] = [];
   #interrupted = false;
@@ -106,6 +108,7 @@ class Run {
   constructor(request: RunRequest) {
     this.#request = request;
     this.#fromStart = startingAt(request.choice?.startAt);
+    this.#variables = new DeclaredVariables(request.playbook.variables ?? {}, (host) => request.inventory.varsOf(host));
     const become = request.playbook.become ?? true;
     const { inventory, connection, askSecret } = request;
     const config = new SshConfig();
@@ -123,6 +126,9 @@ class Run {
   async plays(): Promise<void> {
     const { playbook, inventory, limit, check, diff, signal, listener } = this.#request;
     const context = this.#context(hostsFor(playbook, inventory), selectHosts(inventory, playbook.hosts, limit));
+    for (const { file, line, message } of this.#variables.check(context.hosts)) {
+      context.say(`${file}:${line}: ${message}`, 'warning');
+    }
     // The first play is made before anything is said or touched: bad input ends the run here.
     const plays = oneByOne(await playbook.plays(context));
     let next = await plays.next();
@@ -204,6 +210,8 @@ class Run {
       inventoryDir,
       signal,
       varsOf: (host) => inventory.varsOf(host),
+      valuesOf: (host) => this.#variables.valuesOf(host),
+      value: (name) => this.#variables.value(name, hosts),
       connect: (host) => this.#connect(host),
       onEnd: (close) => void this.#closers.push(close),
       say: (text, level = 'info') => listener({ type: 'message', level, text }),

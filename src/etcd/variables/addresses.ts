@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { bad, good, type Kind, port, textOf } from './kinds.ts';
+import { bad, good, type Kind, port, textOf } from '../../variables/kinds.ts';
 
 /** An IP address in its shortest form, or undefined: `FD00:0::1` → `fd00::1`. IPv6 zones are refused. */
 export function canonicalIp(text: string): string | undefined {

@@ -1,9 +1,10 @@
 import { InputError } from '../../errors.ts';
+import { goDurationMs, hasControlCharacter } from '../../variables/kinds.ts';
+import { placeOf } from '../../variables/read-value.ts';
 import { etcdSetting, isEndOfLife, knowsSetting, minorOf, spanText } from '../versions.ts';
 import { isLoopback } from './addresses.ts';
 import type { VariableDeclaration } from './declarations.ts';
-import { goDurationMs, hasControlCharacter } from './kinds.ts';
-import { type Places, placeOf } from './reading.ts';
+import type { Places } from './reading.ts';
 import type { EtcdSettings } from './settings.ts';
 import { ownedBy } from './unknown.ts';
 

@@ -1,5 +1,4 @@
-import { defaultVersion, etcdSetting, spanText } from '../versions.ts';
-import { address, addresses, ipAddresses, listenUrls } from './addresses.ts';
+import type { VariableDeclaration as Declaration } from '../../variables/declaration.ts';
 import {
   bytes,
   duration,
@@ -7,19 +6,17 @@ import {
   flag,
   hostPath,
   integer,
-  type Kind,
-  keyAlgorithms,
   localPath,
-  logLevels,
   milliseconds,
   name,
   oneOf,
   port,
-  retention,
   userName,
-  version,
   webAddress,
-} from './kinds.ts';
+} from '../../variables/kinds.ts';
+import { defaultVersion, etcdSetting, spanText } from '../versions.ts';
+import { address, addresses, ipAddresses, listenUrls } from './addresses.ts';
+import { keyAlgorithms, logLevels, retention, version } from './kinds.ts';
 
 export const sections = [
   'Cluster',
@@ -31,19 +28,11 @@ export const sections = [
 ] as const;
 
 /** All that is to be said of one variable: what is read, checked and documented comes from here. */
-export interface VariableDeclaration<T = unknown> {
+export interface VariableDeclaration<T = unknown> extends Declaration<T> {
   readonly name: string;
-  /** Other names that mean the same. */
-  readonly aliases?: readonly string[];
   readonly section: (typeof sections)[number];
-  readonly kind: Kind<T>;
   /** Must all hosts of a cluster agree on it (`cluster`), or may each have its own (`host`)? */
   readonly scope: 'cluster' | 'host';
-  /** What it is when the inventory does not set it. Left out where that depends on other things: see `otherwise`. */
-  readonly default?: NoInfer<T>;
-  /** What holds when the inventory does not set it, in words. */
-  readonly otherwise?: string;
-  readonly meaning: string;
   readonly example: string;
   /** The setting of etcd that it becomes, by etcd's own name, where versions differ in knowing it. */
   readonly setting?: string;
@@ -61,7 +50,7 @@ export const declared = {
     kind: version,
     scope: 'cluster',
     default: defaultVersion,
-    meaning: 'The release of etcd that is installed.',
+    description: 'The release of etcd that is installed.',
     example: '3.5.30',
   }),
   releaseDir: declare({
@@ -70,7 +59,7 @@ export const declared = {
     kind: localPath,
     scope: 'cluster',
     default: '~/.cache/etcd-play/releases',
-    meaning:
+    description:
       'Where releases lie on the control machine: `v3.5.30/etcd-v3.5.30-linux-amd64.tar.gz` beside `SHA256SUMS`, or both right in this directory. What is missing is downloaded into it.',
     example: '/srv/etcd-releases',
   }),
@@ -80,7 +69,7 @@ export const declared = {
     kind: webAddress,
     scope: 'cluster',
     default: 'https://github.com/etcd-io/etcd/releases/download',
-    meaning: 'Where releases are downloaded from: `<this>/v3.5.30/etcd-v3.5.30-linux-amd64.tar.gz`.',
+    description: 'Where releases are downloaded from: `<this>/v3.5.30/etcd-v3.5.30-linux-amd64.tar.gz`.',
     example: 'https://mirror.example.com/etcd',
   }),
   name: declare({
@@ -89,7 +78,7 @@ export const declared = {
     kind: name,
     scope: 'host',
     otherwise: '`etcd-<host>`, the host as the inventory names it',
-    meaning: 'The name of the member. Each has its own.',
+    description: 'The name of the member. Each has its own.',
     example: 'etcd-1',
   }),
   clusterToken: declare({
@@ -99,7 +88,7 @@ export const declared = {
     kind: name,
     scope: 'cluster',
     default: 'etcd-cluster',
-    meaning:
+    description:
       'What tells a new cluster from another that once had the same members: give each cluster its own. It matters only when a cluster is formed.',
     example: 'orders-production',
   }),
@@ -109,7 +98,7 @@ export const declared = {
     kind: userName,
     scope: 'host',
     default: 'etcd',
-    meaning: 'The system user that etcd runs as and that owns its data.',
+    description: 'The system user that etcd runs as and that owns its data.',
     example: 'etcd',
   }),
 
@@ -119,7 +108,7 @@ export const declared = {
     kind: port,
     scope: 'host',
     default: 2380,
-    meaning: 'The port for traffic between members. It cannot be changed once the cluster is formed.',
+    description: 'The port for traffic between members. It cannot be changed once the cluster is formed.',
     example: '2380',
   }),
   clientPort: declare({
@@ -128,7 +117,7 @@ export const declared = {
     kind: port,
     scope: 'host',
     default: 2379,
-    meaning: 'The port for clients.',
+    description: 'The port for clients.',
     example: '2379',
   }),
   advertiseAddress: declare({
@@ -137,7 +126,7 @@ export const declared = {
     kind: address,
     scope: 'host',
     otherwise: '`ansible_host`, else the host as the inventory names it',
-    meaning:
+    description:
       'The address at which other members and clients reach this one, where it is not the one that SSH takes (a second network, a public address for SSH).',
     example: '10.0.0.11',
   }),
@@ -147,7 +136,7 @@ export const declared = {
     kind: address,
     scope: 'host',
     otherwise: 'ETCD_ADVERTISE_ADDRESS',
-    meaning: 'The same for other members only, where they have a network of their own.',
+    description: 'The same for other members only, where they have a network of their own.',
     example: '10.1.0.11',
   }),
   advertiseClientAddress: declare({
@@ -156,7 +145,7 @@ export const declared = {
     kind: address,
     scope: 'host',
     otherwise: 'ETCD_ADVERTISE_ADDRESS',
-    meaning: 'The same for clients only.',
+    description: 'The same for clients only.',
     example: 'etcd-1.example.com',
   }),
   listenAddress: declare({
@@ -165,7 +154,7 @@ export const declared = {
     kind: ipAddresses,
     scope: 'host',
     otherwise: 'the advertised address if it is an IP address, else `0.0.0.0`',
-    meaning:
+    description:
       'The addresses of the host on which etcd listens; `0.0.0.0` or `::` for all of them. 127.0.0.1 is added for clients.',
     example: '10.0.0.11,10.1.0.11',
   }),
@@ -175,7 +164,7 @@ export const declared = {
     kind: ipAddresses,
     scope: 'host',
     otherwise: 'ETCD_LISTEN_ADDRESS',
-    meaning: 'The same for other members only.',
+    description: 'The same for other members only.',
     example: '10.1.0.11',
   }),
   listenClientAddress: declare({
@@ -184,7 +173,7 @@ export const declared = {
     kind: ipAddresses,
     scope: 'host',
     otherwise: 'ETCD_LISTEN_ADDRESS',
-    meaning: 'The same for clients only.',
+    description: 'The same for clients only.',
     example: '0.0.0.0',
   }),
   metricsUrls: declare({
@@ -193,7 +182,7 @@ export const declared = {
     kind: listenUrls,
     scope: 'host',
     otherwise: 'metrics at the client port only',
-    meaning: 'Where `/metrics` and `/health` are served as well, without a client certificate if it is `http`.',
+    description: 'Where `/metrics` and `/health` are served as well, without a client certificate if it is `http`.',
     example: 'http://127.0.0.1:2381',
   }),
 
@@ -203,7 +192,7 @@ export const declared = {
     kind: hostPath,
     scope: 'host',
     default: '/var/lib/etcd',
-    meaning: 'Where the member keeps its data. Mode 0700.',
+    description: 'Where the member keeps its data. Mode 0700.',
     example: '/var/lib/etcd',
   }),
   walDir: declare({
@@ -212,7 +201,7 @@ export const declared = {
     kind: hostPath,
     scope: 'host',
     otherwise: '`member/wal` in the data directory',
-    meaning:
+    description:
       'A place of its own for the write-ahead log, on a disk of its own best. Outside the data directory etcd gets the directory `wal` in it, since it must be able to rename its log directory.',
     example: '/var/lib/etcd/wal',
   }),
@@ -224,7 +213,7 @@ export const declared = {
     scope: 'cluster',
     default: 87_600 * 3_600_000,
     otherwise: '`87600h` (ten years)',
-    meaning: 'How long new certificates are valid.',
+    description: 'How long new certificates are valid.',
     example: '8760h',
   }),
   certLocalDir: declare({
@@ -233,7 +222,7 @@ export const declared = {
     kind: localPath,
     scope: 'cluster',
     otherwise: '`pki` beside the first inventory',
-    meaning:
+    description:
       'Where the CA and the certificates lie on the control machine. The key of the CA never leaves it. `~` is your home; a relative path starts at the file that sets it.',
     example: '/etc/ssl/etcd',
   }),
@@ -244,7 +233,7 @@ export const declared = {
     kind: hostPath,
     scope: 'host',
     default: '/etc/etcd/cert',
-    meaning:
+    description:
       'Where certificates and keys lie on the hosts. Their names begin with `etcd-`, so it may be a shared directory.',
     example: '/etc/ssl/certs',
   }),
@@ -254,7 +243,7 @@ export const declared = {
     kind: addresses,
     scope: 'host',
     otherwise: 'none but those that a member has anyway',
-    meaning: 'Further names and addresses for the server certificate: of a load balancer, for example.',
+    description: 'Further names and addresses for the server certificate: of a load balancer, for example.',
     example: 'etcd.example.com,10.0.0.10',
   }),
   keyAlgorithm: declare({
@@ -263,7 +252,7 @@ export const declared = {
     kind: oneOf(keyAlgorithms),
     scope: 'cluster',
     default: 'ecdsa-p256',
-    meaning: 'The kind of new keys.',
+    description: 'The kind of new keys.',
     example: 'rsa-2048',
   }),
 
@@ -273,7 +262,7 @@ export const declared = {
     kind: milliseconds(5, 10_000),
     scope: 'cluster',
     default: 100,
-    meaning: 'How often the leader calls. About the longest round trip between two members.',
+    description: 'How often the leader calls. About the longest round trip between two members.',
     example: '100',
   }),
   electionTimeoutMs: declare({
@@ -282,7 +271,7 @@ export const declared = {
     kind: milliseconds(10, 50_000),
     scope: 'cluster',
     default: 1000,
-    meaning:
+    description:
       'How long a member waits for the leader before it asks for an election. At least 5 times the heartbeat and 10 times the longest round trip, at most 50000.',
     example: '1000',
   }),
@@ -292,7 +281,7 @@ export const declared = {
     kind: integer('number of changes', 10, 100_000_000),
     scope: 'host',
     otherwise: "etcd's own: 100000, from 3.6 on 10000",
-    meaning: 'After how many changes the log is cut by a snapshot on disk.',
+    description: 'After how many changes the log is cut by a snapshot on disk.',
     example: '50000',
   }),
   quotaBytes: declare({
@@ -302,7 +291,7 @@ export const declared = {
     scope: 'cluster',
     default: 2 * 1024 ** 3,
     otherwise: '`2GiB`',
-    meaning: 'How large the database may grow before writes are refused. More than 8 GiB is not advised.',
+    description: 'How large the database may grow before writes are refused. More than 8 GiB is not advised.',
     example: '8GiB',
   }),
   autoCompactionMode: declare({
@@ -311,7 +300,7 @@ export const declared = {
     kind: oneOf(['periodic', 'revision']),
     scope: 'cluster',
     default: 'periodic',
-    meaning: 'Whether ETCD_AUTO_COMPACTION_RETENTION is a time or a number of revisions.',
+    description: 'Whether ETCD_AUTO_COMPACTION_RETENTION is a time or a number of revisions.',
     example: 'periodic',
   }),
   autoCompactionRetention: declare({
@@ -320,7 +309,7 @@ export const declared = {
     kind: retention,
     scope: 'cluster',
     default: '0',
-    meaning:
+    description:
       'How much history is kept: a duration (a bare number is hours) or a number of revisions. `0`: all of it, until somebody compacts (Kubernetes does so itself).',
     example: '1h',
   }),
@@ -330,7 +319,7 @@ export const declared = {
     kind: bytes(1024, 512 * 1024 ** 2),
     scope: 'cluster',
     otherwise: "etcd's own: 1.5 MiB",
-    meaning: 'The largest request that is taken. More than 10 MiB is not advised.',
+    description: 'The largest request that is taken. More than 10 MiB is not advised.',
     example: '10MiB',
   }),
   logLevel: declare({
@@ -339,7 +328,7 @@ export const declared = {
     kind: oneOf(logLevels),
     scope: 'host',
     default: 'info',
-    meaning: 'How much etcd says in its log.',
+    description: 'How much etcd says in its log.',
     example: 'warn',
     setting: 'ETCD_LOG_LEVEL',
     translated: 'ETCD_DEBUG and ETCD_LOG_PACKAGE_LEVELS',
@@ -351,7 +340,7 @@ export const declared = {
     kind: flag,
     scope: 'cluster',
     otherwise: '`true` from 3.5 on, `false` before',
-    meaning: 'Whether a member compares its data with its peers before it serves, and stays down if they differ.',
+    description: 'Whether a member compares its data with its peers before it serves, and stays down if they differ.',
     example: 'true',
     setting: 'ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK',
     translated: 'the feature gate InitialCorruptCheck',
@@ -362,7 +351,7 @@ export const declared = {
     kind: flag,
     scope: 'cluster',
     otherwise: "etcd's own: `true` on 3.3, `false` from 3.4 on",
-    meaning: 'Whether the v2 API is served.',
+    description: 'Whether the v2 API is served.',
     example: 'true',
     setting: 'ETCD_ENABLE_V2',
   }),
@@ -373,7 +362,7 @@ export const declared = {
     scope: 'host',
     default: {},
     otherwise: 'nothing',
-    meaning:
+    description:
       "Further settings of etcd by its own environment names, and GOGC, GOMAXPROCS, GOMEMLIMIT, GODEBUG for Go's runtime. Those that have a variable here, or that etcd-play sets itself, are refused, and so are those that the version does not know.",
     example: 'ETCD_MAX_TXN_OPS=512,GOMAXPROCS=4',
   }),
@@ -384,7 +373,7 @@ export const declared = {
     kind: hostPath,
     scope: 'host',
     otherwise: 'chosen by the playbook that takes the backup',
-    meaning: 'Where a snapshot lies on the host while it is taken.',
+    description: 'Where a snapshot lies on the host while it is taken.',
     example: '/var/tmp/etcd-backup',
   }),
   localBackupDir: declare({
@@ -393,7 +382,7 @@ export const declared = {
     kind: localPath,
     scope: 'cluster',
     otherwise: 'chosen by the playbook that takes the backup',
-    meaning: 'Where backups lie on the control machine.',
+    description: 'Where backups lie on the control machine.',
     example: '~/etcd-backups',
   }),
 } as const;

@@ -1,5 +1,5 @@
 import { InputError } from '../../errors.ts';
-import { revealed, Secret } from '../../secret.ts';
+import { placeOf, quoted, readOne } from '../../variables/read-value.ts';
 import { knowsSetting } from '../versions.ts';
 import { declared, type VariableDeclaration, versionsText } from './declarations.ts';
 import type { GivenVariable, VariableWarning } from './settings.ts';
@@ -55,39 +55,4 @@ export function readValues(vars: ReadonlyMap<string, GivenVariable>): ReadVariab
     read.errors.push(new InputError(message, { ...placeOf(variable), next: 'Delete it, or choose another version.' }));
   }
   return read;
-}
-
-function readOne(variable: GivenVariable, declaration: VariableDeclaration): { value: unknown } | InputError {
-  const place = placeOf(variable);
-  if (variable.value === null || (typeof variable.value === 'string' && variable.value.trim() === '')) {
-    return new InputError(`${variable.name} has no value`, {
-      ...place,
-      next: `Give it one, such as ${declaration.example}, or delete the line to have the default.`,
-    });
-  }
-  const reading = declaration.kind.read(revealed(variable.value));
-  if (reading.ok) return { value: reading.value };
-  // What is wrong with it would tell of it.
-  if (variable.value instanceof Secret) {
-    const message = `${variable.name}, which comes from a vault, is not of its kind: ${declaration.kind.type}`;
-    return new InputError(message, { ...place, next: `Give it a value such as ${declaration.example}.` });
-  }
-  const shown = quoted(variable.value);
-  const message = reading.problem.startsWith('must')
-    ? `${variable.name} ${reading.problem}, not ${shown}`
-    : `${variable.name} ${shown} ${reading.problem}`;
-  const comment = typeof variable.value === 'string' && /\s[#;]/.test(variable.value);
-  const next = comment
-    ? 'In [group:vars] a "#" after a value is part of the value: give the comment a line of its own.'
-    : reading.next;
-  return new InputError(message, { ...place, ...(next && { next }) });
-}
-
-export function placeOf(variable: GivenVariable): { file: string; line: number } {
-  return { file: variable.origin.file, line: variable.origin.line };
-}
-
-export function quoted(value: unknown): string {
-  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

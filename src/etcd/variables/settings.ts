@@ -1,9 +1,10 @@
 import { InputError, ManyErrors } from '../../errors.ts';
+import { placeOf, quoted } from '../../variables/read-value.ts';
 import { bracketed, canonicalAddress, isWildcard } from './addresses.ts';
 import { type Complain, checkCluster, checkSettings } from './checks.ts';
 import { declared, type VariableDeclaration } from './declarations.ts';
 import type { KeyAlgorithm, LogLevel } from './kinds.ts';
-import { type Declared, type Places, placeOf, quoted, readValues } from './reading.ts';
+import { type Declared, type Places, readValues } from './reading.ts';
 import { settle } from './settle.ts';
 
 /** A variable as the inventory has it for one host, precedence already resolved. */
