@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type Handlebars from 'handlebars';
 import { InputError } from '../errors.ts';
+import { Secret } from '../secret.ts';
 
 interface Compiled {
   text: string;
@@ -15,7 +16,8 @@ let engine: typeof Handlebars | undefined;
 
 /**
  * The text of a Handlebars template, taken from the first of the directories that has it. A name in it that the
- * context lacks is an error, not an empty place, and nothing is escaped.
+ * context lacks is an error, not an empty place, and nothing is escaped. So is a secret: whoever wants it in the text
+ * reveals it first, and then knows that the text is one.
  * @throws InputError if no directory has it, it cannot be parsed, or it names what is not there.
  */
 export function renderTemplate(name: string, context: object, searchDirs: readonly string[]): string {
@@ -30,7 +32,7 @@ export function renderTemplate(name: string, context: object, searchDirs: readon
     compiled.set(path, template);
   }
   try {
-    return template.render(context);
+    return template.render(guarded(context) as object);
   } catch (error) {
     throw templateError(error, path);
   }
@@ -68,6 +70,29 @@ function strictEngine(): typeof Handlebars {
   }
   return strict;
 }
+
+/** The same values, with a trap in the place of each secret: as text it would be `***`, and nobody would notice. */
+function guarded(value: unknown): unknown {
+  if (value instanceof Secret) return SPRUNG;
+  if (Array.isArray(value)) return value.some(holdsSecret) ? value.map(guarded) : value;
+  if (!holdsSecret(value)) return value;
+  return Object.fromEntries(Object.entries(value as object).map(([key, one]) => [key, guarded(one)]));
+}
+
+function holdsSecret(value: unknown): boolean {
+  if (value instanceof Secret) return true;
+  if (Array.isArray(value)) return value.some(holdsSecret);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  return Object.values(value).some(holdsSecret);
+}
+
+const SPRUNG = {
+  toString(): string {
+    throw new InputError('the template takes a secret as text', {
+      next: 'Use the resource template, which keeps the file secret, or reveal() the value and say secret: true.',
+    });
+  },
+};
 
 class MissingNameError extends Error {
   readonly line: number;

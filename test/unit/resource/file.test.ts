@@ -13,6 +13,7 @@ import { describe, expect, it } from 'vitest';
 import { diffFile, type FileWish, file, sha256 } from '../../../src/resource/file.ts';
 import type { PathState } from '../../../src/resource/path-state.ts';
 import { ProbeError } from '../../../src/resource/resource.ts';
+import { Secret } from '../../../src/secret.ts';
 import { onThisMachine, state } from './on-this-machine.ts';
 
 const { at, look, apply, run } = onThisMachine();
@@ -53,6 +54,13 @@ describe('the difference of a file', () => {
   it('holds the new text, but never that of a secret', () => {
     expect(diffFile(state('absent'), undefined, wish)?.diff).toEqual({ path: '/etc/x.conf', after: 'wanted\n' });
     expect(diffFile(state('absent'), undefined, { ...wish, secret: true })?.diff).toBeUndefined();
+  });
+
+  it('is not shown where the content is a secret', async () => {
+    const secret = file({ path: at('secret'), content: new Secret('hunter2\n'), mode: 0o600 });
+    expect(await look(secret)).not.toHaveProperty('diff');
+    await apply(secret);
+    expect(readFileSync(at('secret'), 'utf8')).toBe('hunter2\n');
   });
 
   it('runs what is to be done afterwards only when the content is new', () => {

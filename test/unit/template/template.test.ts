@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeError, InputError } from '../../../src/errors.ts';
+import { Secret } from '../../../src/secret.ts';
 import { packageTemplates, renderTemplate } from '../../../src/template/template.ts';
 
 let dir: string;
@@ -43,6 +44,17 @@ describe('a template', () => {
     expect(render({})).toBe('one');
     write('two');
     expect(render({})).toBe('two');
+  });
+
+  it.each([
+    ['{{a}}', { a: new Secret('hunter2') }],
+    ['{{a.b}}', { a: { b: new Secret('hunter2') } }],
+    ['{{#each a}}{{this}}{{/each}}', { a: ['x', new Secret('hunter2')] }],
+  ])('%s does not take a secret, which it would write as ***', (text, context) => {
+    write(text);
+    expect(failure(() => render(context))).toMatch(/^the template takes a secret as text\n {2}→ Use the resource/);
+    write('{{#if a}}there{{/if}}');
+    expect(render(context)).toBe('there');
   });
 
   it.each([
