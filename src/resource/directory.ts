@@ -1,4 +1,6 @@
 import { quote } from '../connection/quote.ts';
+import { checkedOwnership } from './checked-ownership.ts';
+import { checkedPath } from './checked-path.ts';
 import { type Ownership, octal, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
@@ -8,10 +10,13 @@ export interface DirectoryWish extends Ownership {
   onlyCreate?: boolean;
 }
 
-/** A directory with its parents; parents that are made get root and 0755. A link to a directory is as good as one. */
+/**
+ * A directory with its parents; parents that are made get root and 0755. A link to a directory is as good as one.
+ * @throws PlayError for what can be no path, owner or mode.
+ */
 export function directory(wish: Omit<DirectoryWish, 'owner' | 'group'> & Partial<Ownership>): Resource {
-  const desired: DirectoryWish = { owner: 'root', group: wish.owner ?? 'root', ...wish };
-  const { path } = desired;
+  const path = checkedPath(wish.path, 'a directory');
+  const desired: DirectoryWish = { ...wish, ...checkedOwnership(wish, path), path };
   return { kind: 'directory', id: path, paths: [path], compare: ({ stat }) => diffDirectory(stat(path), desired) };
 }
 

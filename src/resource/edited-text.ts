@@ -1,10 +1,20 @@
-import { createHash } from 'node:crypto';
 import { quote } from '../connection/quote.ts';
-import type { PathState } from './path-state.ts';
+import { checkedOwnership } from './checked-ownership.ts';
+import { desiredFile, putFile, sha256 } from './file.ts';
+import { inPlace, type Precautions } from './in-place.ts';
+import type { Ownership, PathState } from './path-state.ts';
 import { type Change, type Found, ProbeError } from './resource.ts';
 
 /** Texts that are edited come here and go back whole. */
 const LARGEST_BYTES = 4 << 20;
+
+/** How a text that is edited in part is put back. */
+export interface EditOptions extends Precautions {
+  /** A file that is not there is made, with this mode and owner. Default: it is an error. */
+  create?: Partial<Ownership> & Pick<Ownership, 'mode'>;
+  /** No diff is made of the file. Default: false. */
+  secret?: boolean;
+}
 
 /** Text of a host that is edited in part. Bytes that are no UTF-8 come back as they were. */
 export interface HostText {
@@ -35,37 +45,61 @@ export function readHostText({ code, stdout, stat }: Found, path: string): HostT
     : { text: bytes.toString('latin1'), encoding: 'latin1' };
 }
 
-/** A wanted piece of text in the manner of the text that it will stand in. */
-export function inEncoding(piece: string, encoding: HostText['encoding']): string {
-  return encoding === 'utf8' ? piece : Buffer.from(piece, 'utf8').toString('latin1');
+export interface Edited {
+  text: string;
+  /** What was done, for the screen. */
+  summary: string;
+}
+
+/**
+ * The change that an edit of a file is, or undefined where it leaves the text as it was. `edit` is given the text, and a
+ * function that puts what is wanted in its encoding.
+ * @throws ProbeError where the file is not there and is not to be made.
+ */
+export function diffEdit(
+  found: Found,
+  path: string,
+  edit: (text: string, inItsManner: (piece: string) => string) => Edited,
+  { create, secret = false, ...precautions }: EditOptions,
+): Change | undefined {
+  const before = readHostText(found, path);
+  const { encoding } = before ?? { encoding: 'utf8' as const };
+  const inItsManner = (piece: string) => (encoding === 'utf8' ? piece : Buffer.from(piece).toString('latin1'));
+  const { text, summary } = edit(before?.text ?? '', inItsManner);
+  if (text === (before?.text ?? '')) return undefined;
+  if (!before && !create) {
+    throw new ProbeError(`${path} is not there, and is not to be made: there is nothing to edit`);
+  }
+  const apply = before
+    ? rewrite(path, before, text, found.stat(path), precautions)
+    : putFile(desiredFile({ path, content: text, ...checkedOwnership(create!, path), ...precautions }));
+  const after = encoding === 'utf8' ? text : Buffer.from(text, encoding).toString('utf8');
+  return { summary: before ? summary : `new file, ${summary}`, apply, ...(secret ? {} : { diff: { path, after } }) };
 }
 
 /**
  * Puts another text in the place of what was read; owner, mode and attributes stay, a link stays a link. Refused on the
  * host if the file was changed since it was looked at.
  */
-export function rewrite(path: string, before: HostText, after: string, found: PathState): Omit<Change, 'summary'> {
-  const { encoding } = before;
-  const old = Buffer.from(before.text, encoding);
+function rewrite(
+  path: string,
+  { text, encoding }: HostText,
+  after: string,
+  { type }: PathState,
+  precautions: Precautions,
+): string {
+  const old = sha256(Buffer.from(text, encoding));
   const fresh = Buffer.from(after, encoding);
-  const p = quote(path);
-  const apply = [
-    found.type === 'link' ? `p=$(readlink -f -- ${p})` : `p=${p}`,
-    `if [ "$(sha256sum <"$p")" != '${sha256(old)}  -' ]; then echo 'it was changed since it was looked at: run again' >&2; exit 1; fi`,
-    't=${p%/*}/.${p##*/}.etcd-play-new',
-    `trap 'rm -f -- "$t"' EXIT`,
-    'rm -f -- "$t"',
-    // A copy first: it is closed to others as the old one is, before the new text is in it.
-    'cp -p -- "$p" "$t"',
-    `printf %s ${fresh.toString('base64')} | base64 -d >"$t"`,
-    `[ "$(sha256sum <"$t")" = '${sha256(fresh)}  -' ]`,
-    'sync -- "$t"',
-    'mv -fT -- "$t" "$p"',
-    'trap - EXIT',
-  ].join('\n');
-  return { apply, diff: { path, after: encoding === 'utf8' ? after : fresh.toString('utf8') } };
-}
-
-function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return inPlace({
+    path,
+    throughLink: type === 'link',
+    ...precautions,
+    fill: [
+      `if [ "$(sha256sum <"$p")" != '${old}  -' ]; then echo 'it was changed since it was looked at: run again' >&2; exit 1; fi`,
+      // A copy first: it is closed to others as the old one is, before the new text is in it.
+      'cp -p -- "$p" "$t"',
+      `printf %s ${fresh.toString('base64')} | base64 -d >"$t"`,
+      `[ "$(sha256sum <"$t")" = '${sha256(fresh)}  -' ]`,
+    ],
+  });
 }

@@ -1,7 +1,8 @@
 import { PlayError } from '../errors.ts';
 import { checkedPath } from './checked-path.ts';
-import { inEncoding, readHostText, rewrite, textProbe } from './edited-text.ts';
-import { ProbeError, type Resource } from './resource.ts';
+import { diffEdit, type Edited, type EditOptions, textProbe } from './edited-text.ts';
+import { checkPrecautions } from './in-place.ts';
+import type { Resource } from './resource.ts';
 
 export interface LineWish {
   /** The line, without its end. With `present: false` and a `match` it may be left out. */
@@ -16,55 +17,47 @@ export interface LineWish {
   before?: RegExp | 'beginning';
 }
 
-export interface LineInFileWish extends LineWish {
+export interface LineInFileWish extends LineWish, EditOptions {
+  /** An absolute path. */
   path: string;
-  /** No diff is made of the file. */
-  secret?: boolean;
 }
 
 /**
- * One line of a file that is there; the rest stays as it is, byte for byte. Expressions are matched against each line
- * without its end.
+ * One line of a file; the rest stays as it is, byte for byte. Expressions are matched against each line without its end.
+ * Write `match` so that it finds the line as it will be, too, or the line is put beside what it has replaced before.
  * @throws PlayError for a line with a line break in it, and where neither line nor match is given.
  */
-export function lineInFile({ path: given, secret = false, ...wish }: LineInFileWish): Resource {
+export function lineInFile({ path: given, line, match, present, after, before, ...options }: LineInFileWish): Resource {
   const path = checkedPath(given, 'a line in a file');
-  if (wish.line !== undefined && /[\r\n\0]/.test(wish.line)) {
+  checkPrecautions(options);
+  if (line !== undefined && /[\r\n\0]/.test(line)) {
     throw new PlayError('a line in a file is one line: it has a line break in it', { next: 'Give each line its own.' });
   }
-  if (wish.line === undefined && (wish.present !== false || !wish.match)) {
+  if (line === undefined && (present !== false || !match)) {
     throw new PlayError(`a line in ${path} needs its text, or, to be removed, a match`);
   }
+  const places = { ...(match && { match }), ...(after && { after }), ...(before && { before }) };
+  const edit = (text: string, inItsManner: (piece: string) => string) =>
+    withLine(text, {
+      ...places,
+      present: present ?? true,
+      ...(line === undefined ? {} : { line: inItsManner(line) }),
+    });
   return {
     kind: 'line',
-    id: wish.line === undefined ? `${path} ${wish.match}` : path,
+    id: path,
     paths: [path],
     probe: textProbe(path),
     follows: true,
-    compare(found) {
-      const present = wish.present ?? true;
-      const before = readHostText(found, path);
-      if (!before && !present) return undefined;
-      if (!before) throw new ProbeError(`${path} is not there, and so has no lines to be edited`);
-      const { encoding } = before;
-      const line = wish.line === undefined ? {} : { line: inEncoding(wish.line, encoding) };
-      const edited = withLine(before.text, { ...wish, ...line });
-      if (edited.text === before.text) return undefined;
-      const { diff, ...change } = rewrite(path, before, edited.text, found.stat(path));
-      return { summary: edited.summary, ...change, ...(diff && !secret ? { diff } : {}) };
-    },
+    compare: (found) => diffEdit(found, path, edit, options),
   };
 }
 
 /** The text with the line as it is wanted, and what was done. Lines end as those of the text do. */
-export function withLine(text: string, wish: LineWish): { text: string; summary: string } {
+export function withLine(text: string, wish: LineWish): Edited {
   const { line, match, present = true, after, before } = wish;
   const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
   const bare = lines.map((one) => one.replace(/\r?\n$/, ''));
-  const matches = (expression: RegExp) => {
-    const stateless = new RegExp(expression.source, expression.flags.replace(/[gy]/g, ''));
-    return (one: string) => stateless.test(one);
-  };
   const isMeant = match ? matches(match) : (one: string) => one === line;
   if (!present) {
     const kept = lines.filter((_, index) => !isMeant(bare[index]!));
@@ -84,10 +77,17 @@ export function withLine(text: string, wish: LineWish): { text: string; summary:
 
 type Matches = (line: string) => boolean;
 
+/** With the flags g or y an expression would remember where it was. */
+function matches(expression: RegExp): Matches {
+  const stateless = new RegExp(expression.source, expression.flags.replace(/[gy]/g, ''));
+  return (line) => stateless.test(line);
+}
+
 function newPlace(lines: readonly string[], after?: Matches, before?: Matches | 'beginning'): number {
   if (before === 'beginning') return 0;
-  const place = before ? lines.findIndex(before) : after ? lines.findLastIndex(after) + 1 : -1;
-  return place > 0 || (before && place === 0) ? place : lines.length;
+  const found = before ? lines.findIndex(before) : after ? lines.findLastIndex(after) : -1;
+  if (found < 0) return lines.length;
+  return before ? found : found + 1;
 }
 
 function count(lines: number, what: string): string {

@@ -1,17 +1,25 @@
-import { posix } from 'node:path';
 import { quote } from '../connection/quote.ts';
+import { PlayError } from '../errors.ts';
+import { checkedPath } from './checked-path.ts';
 import type { PathState } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
 export interface LinkWish {
+  /** Where the link is: an absolute path, whose directory is there. */
   path: string;
+  /** Where it leads, as it is written in the link; it need not be there. */
   target: string;
 }
 
-/** A symbolic link, switched atomically. A file or directory in its place is left alone and is an error. */
-export function link(wish: LinkWish): Resource {
-  const { path } = wish;
-  return { kind: 'link', id: path, paths: [path], compare: ({ stat }) => diffLink(stat(path), wish) };
+/**
+ * A symbolic link, switched atomically. A file or directory in its place is left alone and is an error.
+ * @throws PlayError for what can be no path, and where no target is given.
+ */
+export function link({ path: given, target }: LinkWish): Resource {
+  const path = checkedPath(given, 'a link');
+  if (target === '') throw new PlayError(`the link ${path} leads nowhere: its target is empty`);
+  const compare: Resource['compare'] = ({ stat }) => diffLink(stat(path), { path, target });
+  return { kind: 'link', id: path, paths: [path], compare };
 }
 
 export function diffLink(actual: PathState, { path, target }: LinkWish): Change | undefined {
@@ -19,9 +27,13 @@ export function diffLink(actual: PathState, { path, target }: LinkWish): Change 
     throw new ProbeError(`${path} is there and is no link: move it aside if it is not needed`);
   }
   if (actual.target === target) return undefined;
-  const temporary = quote(posix.join(posix.dirname(path), `.${posix.basename(path)}.etcd-play-new`));
   return {
     summary: actual.type === 'link' ? `${actual.target} → ${target}` : `new link to ${target}`,
-    apply: `rm -f -- ${temporary}\nln -s -- ${quote(target)} ${temporary}\nmv -fT -- ${temporary} ${quote(path)}`,
+    apply: [
+      `p=${quote(path)}`,
+      't=${p%/*}/.${p##*/}.etcd-play-new',
+      `rm -f -- "$t"\nln -s -- ${quote(target)} "$t"`,
+      'mv -fT -- "$t" "$p"',
+    ].join('\n'),
   };
 }

@@ -1,29 +1,30 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
-import { diffFile, type FileWish } from './file.ts';
-import type { Change, Resource } from './resource.ts';
+import { type DesiredFile, desiredFile, diffFile } from './file.ts';
+import type { PathState } from './path-state.ts';
+import { type Change, ProbeError, type Resource } from './resource.ts';
 import { unitName } from './service-state.ts';
 
 export interface UnitWish {
+  /** Name of the unit file, with its type: `web.service`, `web.timer`. */
   name: string;
-  content: string;
+  /** All of the file. Left out with `present: false`. */
+  content?: string;
   /** As of a file: one without these words is kept beside it. */
   keepForeign?: string;
+  /** Default: true. A unit that is removed should have been stopped and disabled before, by `service`. */
+  present?: boolean;
 }
 
 /**
  * A unit file under /etc/systemd/system that systemd has read: a file not yet read counts as different.
- * @throws PlayError for a name that no unit file can have.
+ * @throws PlayError for a name that no unit file can have, and where there is no content.
  */
-export function unit({ name, content, keepForeign }: UnitWish): Resource {
+export function unit({ name, content, keepForeign, present = true }: UnitWish): Resource {
   if (unitName(name) !== name) throw new PlayError(`a unit file has its type in its name: ${name}.service`);
-  const desired: FileWish = {
-    path: `/etc/systemd/system/${name}`,
-    content,
-    owner: 'root',
-    group: 'root',
-    mode: 0o644,
-    secret: false,
+  if (present && !content) throw new PlayError(`the unit ${name} has no content`);
+  const desired: DesiredFile = {
+    ...desiredFile({ path: `/etc/systemd/system/${name}`, content: content ?? '', mode: 0o644 }),
     ...(keepForeign ? { keepForeign } : {}),
     afterwards: 'systemctl daemon-reload',
   };
@@ -34,8 +35,17 @@ export function unit({ name, content, keepForeign }: UnitWish): Resource {
     paths: [path],
     sums: [path],
     probe: `systemctl show -p NeedDaemonReload --value -- ${quote(name)}`,
-    compare: ({ stdout, stat, sum }) => diffUnit(diffFile(stat(path), sum(path), desired), stdout.trim() === 'yes'),
+    compare: ({ stdout, stat, sum }) => {
+      const file = present ? diffFile(stat(path), sum(path), desired) : diffNoUnit(stat(path), path);
+      return diffUnit(file, stdout.trim() === 'yes');
+    },
   };
+}
+
+function diffNoUnit({ type }: PathState, path: string): Change | undefined {
+  if (type === 'absent') return undefined;
+  if (type === 'directory') throw new ProbeError(`${path} is there but is no file (${type})`);
+  return { summary: 'no unit file', apply: `rm -f -- ${quote(path)}\nsystemctl daemon-reload` };
 }
 
 export function diffUnit(file: Change | undefined, stale: boolean): Change | undefined {
@@ -44,7 +54,7 @@ export function diffUnit(file: Change | undefined, stale: boolean): Change | und
 }
 
 /**
- * A unit that starts at boot.
+ * A unit that starts at boot. In one task with its `unit`, it costs no look of its own, as `service` does.
  * @throws PlayError for a name that no unit can have.
  */
 export function enabled(name: string): Resource {

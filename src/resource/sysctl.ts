@@ -1,6 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
-import { diffFile, type FileWish } from './file.ts';
+import { desiredFile, diffFile } from './file.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
 export interface SysctlWish {
@@ -20,7 +20,7 @@ export function sysctl({ name, values }: SysctlWish): Resource {
   const settings = new Map(Object.entries(values).map(([key, value]) => [key, checkedValue(key, String(value))]));
   const path = `/etc/sysctl.d/${name}.conf`;
   const content = [...settings].map(([key, value]) => `${key} = ${value}\n`).join('');
-  const desired: FileWish = { path, content, owner: 'root', group: 'root', mode: 0o644, secret: false };
+  const desired = desiredFile({ path, content, mode: 0o644 });
   const files = [...settings.keys()].map((key) => quote(settingFile(key)));
   return {
     kind: 'sysctl',

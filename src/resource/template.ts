@@ -3,17 +3,13 @@ import { renderTemplate } from '../template/template.ts';
 import { type FileWish, file } from './file.ts';
 import type { Resource } from './resource.ts';
 
-export interface TemplateWish extends Omit<FileWish, 'content' | 'owner' | 'group' | 'secret'> {
+export interface TemplateWish extends Omit<FileWish, 'content'> {
   /** Name of the Handlebars template, such as `nginx.conf.hbs`. */
   template: string;
   /** Folders on the control machine where it is looked up, first come first served: `run.templateDirs`. */
   dirs: readonly string[];
   /** Names for the template: an object, or the variables of a host as a task gets them. */
   vars: object | ReadonlyMap<string, { value: unknown }>;
-  owner?: string;
-  group?: string;
-  /** Default: whether the text came to hold a value that is a `Secret`. */
-  secret?: boolean;
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { diffFile, type FileWish, file, sha256 } from '../../../src/resource/file.ts';
+import { type DesiredFile, diffFile, file, sha256 } from '../../../src/resource/file.ts';
 import type { PathState } from '../../../src/resource/path-state.ts';
 import { ProbeError } from '../../../src/resource/resource.ts';
 import { Secret } from '../../../src/secret.ts';
@@ -18,7 +18,7 @@ import { onThisMachine, state } from './on-this-machine.ts';
 
 const { at, look, apply, run } = onThisMachine();
 
-const wish: FileWish = {
+const wish: DesiredFile = {
   path: '/etc/x.conf',
   content: 'wanted\n',
   owner: 'root',
