@@ -1,3 +1,5 @@
+import { type CodePlace, codeLine, faultWords, userPlaces } from './fault.ts';
+
 /** How a run ends, as the shell sees it. */
 export const ExitCode = {
   done: 0,
@@ -18,6 +20,10 @@ export interface ErrorPlace {
   /** The file and line that the error is about. */
   file?: string;
   line?: number;
+  /** That line, where it is code. */
+  code?: string | undefined;
+  /** Lines that belong to it: the last words of a command. */
+  details?: readonly string[];
   /** What the person who reads this should do next: a sentence. */
   next?: string;
   cause?: unknown;
@@ -32,8 +38,10 @@ export class PlayError extends Error {
   readonly exitCode: number = ExitCode.failed;
   host: string | undefined;
   task: string | undefined;
-  readonly file: string | undefined;
-  readonly line: number | undefined;
+  file: string | undefined;
+  line: number | undefined;
+  code: string | undefined;
+  readonly details: readonly string[];
   readonly next: string | undefined;
 
   constructor(message: string, place: ErrorPlace = {}) {
@@ -42,6 +50,8 @@ export class PlayError extends Error {
     this.task = place.task;
     this.file = place.file;
     this.line = place.line;
+    this.code = place.code;
+    this.details = place.details ?? [];
     this.next = place.next;
   }
 }
@@ -71,14 +81,26 @@ export class ManyErrors extends PlayError {
   }
 }
 
-/** Anything thrown, as an error that can be shown; what is no {@link PlayError} is a fault in the code and says so. */
+/** Anything thrown, as an error that can be shown; what is no {@link PlayError} is a fault in the code and says where. */
 export function asPlayError(error: unknown): PlayError {
   if (error instanceof PlayError) return error;
   const cause = error instanceof Error ? error : new Error(String(error));
-  return new PlayError(`unexpected: ${cause.stack ?? cause.message}`, {
-    cause,
-    next: 'This is a fault of the playbook.',
-  });
+  const [place, ...callers] = error instanceof Error ? userPlaces(cause.stack ?? '') : [];
+  if (place) {
+    const details = callers.slice(0, 3).map(({ file, line }) => `from ${file}:${line}`);
+    const next = cause.name === 'Error' ? {} : { next: 'This is a fault of the playbook: put it right there.' };
+    return new PlayError(faultWords(cause), { ...place, code: codeLine(place), details, cause, ...next });
+  }
+  const words =
+    error instanceof Error ? `unexpected: ${cause.stack ?? cause.message}` : `'${cause.message}' was thrown`;
+  return new PlayError(words, { cause, next: 'This is a fault of the playbook.' });
+}
+
+/** The same error, with the user's own line that it came from; one that has a place already keeps it. */
+export function placed(error: unknown): PlayError {
+  const shown = asPlayError(error);
+  const [place]: (CodePlace | undefined)[] = shown.file === undefined ? userPlaces(shown.stack ?? '') : [];
+  return place ? Object.assign(shown, place, { code: codeLine(place) }) : shown;
 }
 
 /** The whole of an error in plain lines, most important first: `host: message`, where, what to do next. */
@@ -89,8 +111,13 @@ export function describeError(error: unknown): string {
   }
   if (!(error instanceof PlayError)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
   const where = error.file ? `${error.file}${error.line ? `:${error.line}` : ''}: ` : '';
-  const head = `${placeText(error)}${where}${error.message}`;
-  return error.next ? `${head}\n  → ${error.next}` : head;
+  const { message, line, code, details, next } = error;
+  return [
+    `${placeText(error)}${where}${message}`,
+    ...(code === undefined ? [] : [`  ${line} | ${code}`]),
+    ...details.map((detail) => `    ${detail}`),
+    ...(next === undefined ? [] : [`  → ${next}`]),
+  ].join('\n');
 }
 
 function placeText({ host, task }: PlayError): string {

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { InputError } from '../errors.ts';
 import type { Playbook } from '../runner/playbook.ts';
 import { PACKAGE_ROOT } from './folders.ts';
+import { loadFault, missingImport } from './load-fault.ts';
 
 const ENDINGS = ['.ts', '.mts', '.js', '.mjs'];
 
@@ -15,12 +16,13 @@ export async function loadPlaybook(name: string, folders: readonly string[]): Pr
 
 /** Loads a playbook as it is. @throws InputError. */
 export async function loadPlaybookFile(file: string): Promise<Playbook> {
-  const loaded = await load(file);
+  const loaded = await load(file).catch((error: unknown) => {
+    throw loadFault(error, file);
+  });
   const playbook = (loaded as { default?: Playbook }).default;
-  if (typeof playbook?.plays !== 'function') {
-    throw new InputError('a playbook file must export a playbook as its default', { file });
-  }
-  return playbook;
+  if (typeof playbook?.plays === 'function' && typeof playbook.hosts === 'string') return playbook;
+  const example = "export default playbook({ name: 'site', description: '…', hosts: 'all', plays: () => [] })";
+  throw new InputError('a playbook file must export a playbook as its default', { file, next: `Write: ${example}` });
 }
 
 /** The file of a playbook, by its name in the folders or by its path. @throws InputError. */
@@ -48,16 +50,18 @@ export function playbooksIn(folder: string): { name: string; file: string }[] {
 async function load(file: string): Promise<unknown> {
   const compiled = compiledTwin(file);
   if (compiled) return import(pathToFileURL(compiled).href);
-  if (/\.m?js$/.test(file)) return import(pathToFileURL(file).href);
   const [{ createJiti }, library, etcd] = await Promise.all([
     import('jiti'),
     import('../index.ts'),
     import('../etcd/index.ts'),
   ]);
+  const modules = { 'etcd-play': { ...library }, 'etcd-play/etcd': { ...etcd } };
+  const fault = missingImport(file, modules);
+  if (fault) throw fault;
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   const jiti = createJiti(import.meta.url, {
     // The playbook gets this very copy of the library: a second one would not know the errors of the first.
-    virtualModules: { 'etcd-play': { ...library }, 'etcd-play/etcd': { ...etcd } },
+    virtualModules: modules,
     fsCache: join(cache, 'etcd-play', 'jiti'),
   });
   return jiti.import(file);

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { ExitCode, InputError } from '../errors.ts';
+import { asPlayError, ExitCode, InputError } from '../errors.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { outline } from '../runner/outline.ts';
 import type { Playbook } from '../runner/playbook.ts';
@@ -146,10 +146,17 @@ function stopOnSignals(screen: Screen): { signal: AbortSignal; release(): void }
     const text = 'Stopping: what is under way is finished first. Once more to stop at once.';
     screen.listener({ type: 'message', level: 'warning', text });
   };
+  // A promise that a playbook forgot, or a timer of its own: the run is not as its author thinks.
+  const onStray = (thrown: unknown) => controller.abort(asPlayError(thrown));
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const strays = ['uncaughtException', 'unhandledRejection'] as const;
   for (const name of signals) process.on(name, onSignal);
+  for (const name of strays) process.on(name, onStray);
   return {
     signal: controller.signal,
-    release: () => signals.forEach((name) => void process.off(name, onSignal)),
+    release: () => {
+      for (const name of signals) process.off(name, onSignal);
+      for (const name of strays) process.off(name, onStray);
+    },
   };
 }

@@ -44,18 +44,22 @@ export class RemoteCommandError extends PlayError {
   readonly result: ScriptResult;
 
   constructor(what: string, result: ScriptResult, place: ErrorPlace = {}) {
-    const words = lastLines(result.stderr || result.stdout, 5);
-    super(`${what} failed with exit status ${result.code}${words ? `: ${words}` : ''}`, place);
+    const words = sayingLines(result.stderr || result.stdout).slice(-5);
+    const [only] = words.length === 1 ? words : [];
+    const details = only === undefined ? words : [];
+    super(`${what} failed with exit status ${result.code}${only ? `: ${only}` : ''}`, { details, ...place });
     this.result = result;
   }
 }
 
 /** The last `count` lines that say something, joined for a one-paragraph message. */
 export function lastLines(text: string, count: number): string {
+  return sayingLines(text).slice(-count).join(' | ');
+}
+
+function sayingLines(text: string): string[] {
   return text
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .slice(-count)
-    .join(' | ');
+    .filter((line) => line !== '');
 }

@@ -1,6 +1,6 @@
 import { RemoteCommandError } from '../connection/errors.ts';
 import { Turns } from '../connection/turns.ts';
-import { asPlayError, PlayError, UnreachableError } from '../errors.ts';
+import { asPlayError, PlayError, placed, UnreachableError } from '../errors.ts';
 import { type Change, type Found, ProbeError, type Resource, type TextDiff } from '../resource/resource.ts';
 import { applyAll, probeAll, withBefore } from './batch.ts';
 import { CONTROL, type Listener, type TaskStatus } from './events.ts';
@@ -159,7 +159,7 @@ export class PlayRunner {
     try {
       for (const task of tasks) {
         current = task.name;
-        for (const resource of toList(task.resources(this.#hostContext(host, task)))) rows.push({ task, resource });
+        for (const resource of wishesOf(task, this.#hostContext(host, task))) rows.push({ task, resource });
       }
       current = tasks[0]!.name;
       this.#emit({ type: 'task-start', host, task: current });
@@ -297,12 +297,17 @@ export class PlayRunner {
       host,
       task,
       status,
-      summary: error.message.replace(/:$/, ''),
+      summary: [error.message.replace(/:$/, ''), ...lastWords(error)].join(': '),
       diffs: [],
       durationMs,
       error,
     });
   }
+}
+
+/** Of a command that said much, the last line says most. */
+function lastWords(error: PlayError): readonly string[] {
+  return error instanceof RemoteCommandError ? error.details.slice(-1) : [];
 }
 
 function outcomeStatus(outcome: Outcome, check: boolean): TaskStatus {
@@ -327,6 +332,15 @@ function adviceFor(output: string): string {
   if (/No space left on device|Disk quota exceeded/i.test(output)) return 'Make room on that disk, then run again.';
   if (/Read-only file system/i.test(output)) return 'The file system is read-only: look at the disk (dmesg).';
   return 'Put right what it says, then run again: what is done already is not done twice.';
+}
+
+/** @throws PlayError that names the line of the playbook that asks for something impossible. */
+function wishesOf({ resources }: ResourceTask, context: HostContext): readonly Resource[] {
+  try {
+    return toList(resources(context));
+  } catch (error) {
+    throw placed(error);
+  }
 }
 
 function toList(resources: Resource | readonly Resource[] | undefined): readonly Resource[] {

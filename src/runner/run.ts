@@ -61,8 +61,24 @@ export async function runPlaybook(request: RunRequest): Promise<RunReport> {
 /** Hosts at a time where nobody says: what one control machine does without waiting for itself. */
 const FORKS = 50;
 
+/** @throws InputError for what is no list of plays: no compiler may have looked at the playbook. */
 async function* oneByOne(plays: Plays): AsyncGenerator<Play> {
-  yield* plays;
+  if (!(Symbol.iterator in Object(plays) || Symbol.asyncIterator in Object(plays)) || typeof plays === 'string') {
+    throw new InputError('plays(run) of the playbook must give a list of plays', {
+      next: "plays: () => [play('…', …)]",
+    });
+  }
+  for await (const play of plays) {
+    if (typeof play?.name === 'string' && (Array.isArray(play.tasks) || typeof play.tasks === 'function')) yield play;
+    else
+      throw new InputError('plays(run) of the playbook gives what is no play', { next: "Make plays by play('…', …)." });
+  }
+}
+
+/** @throws PlayError for what is no task. */
+function checkTasks({ name }: Play, tasks: readonly Task[]): void {
+  if (Array.isArray(tasks) && tasks.every((task) => ['resources', 'host', 'once'].includes(task?.kind))) return;
+  throw new PlayError(`the play '${name}' has what is no task`, { next: 'Make tasks by task(), step() or once().' });
 }
 
 const NOTHING: HostTally = { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
@@ -142,6 +158,8 @@ class Run {
       await plays.return(undefined);
       break;
     }
+    // Whoever stops a run because of an error says so by its reason.
+    if (signal.reason instanceof PlayError) throw signal.reason;
     this.#interrupted = signal.aborted;
   }
 
@@ -149,6 +167,7 @@ class Run {
     const { choice = EVERYTHING } = this.#request;
     const all = typeof play.hosts === 'function' ? play.hosts() : (play.hosts ?? context.hosts);
     const made = typeof play.tasks === 'function' ? await play.tasks() : play.tasks;
+    checkTasks(play, made);
     const tasks = this.#fromStart(chosen(made, play.tags ?? [], choice));
     checkHandlers(play, made);
     if (tasks.length === 0) return true;

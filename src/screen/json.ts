@@ -21,7 +21,8 @@ export function eventLine(event: RunEvent, now = new Date()): string {
 }
 
 function errorRecord(error: PlayError): Record<string, unknown> {
-  const { name, message, host, task, file, line, next, exitCode } = error;
+  const { name, message, details, host, task, file, line, code, next, exitCode } = error;
   const errors = 'errors' in error ? { errors: error.errors } : {};
-  return { name, message, host, task, file, line, next, exitCode, ...errors };
+  const more = details.length > 0 ? { details } : {};
+  return { name, message, ...more, host, task, file, line, code, next, exitCode, ...errors };
 }

@@ -71,10 +71,11 @@ function veiledEvent(event: RunEvent, change: Change): RunEvent {
 
 /** The same error in other words; all else it has of the first. */
 function veiledError(error: PlayError, change: Change): PlayError {
-  const { message, next, task, file } = error;
-  const words = Object.entries({ message, next, task, file }).filter(([, text]) => text !== undefined);
+  const { message, next, task, file, code } = error;
+  const words = Object.entries({ message, next, task, file, code }).filter(([, text]) => text !== undefined);
   const own = words.map(([name, text]) => [name, { value: change(text as string) }]);
   const inner =
     error instanceof ManyErrors ? { errors: { value: error.errors.map((one) => veiledError(one, change)) } } : {};
-  return Object.create(error, { ...Object.fromEntries(own), ...inner }) as PlayError;
+  const details = { value: error.details.map(change) };
+  return Object.create(error, { ...Object.fromEntries(own), details, ...inner }) as PlayError;
 }

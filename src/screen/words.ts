@@ -43,7 +43,7 @@ export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Pain
   const width = Math.max(8, ...names.map((name) => name.length));
   const lines = names.map((name) => tallyLine(name.padEnd(width), event.tallies.get(name)!, paint));
   const head = lines.length > 0 ? [paint('bold', 'RECAP'), ...lines] : [];
-  const errors = event.errors.map((error) => errorText(error, paint));
+  const errors = together(event.errors).map((error) => errorText(error, paint));
   const interrupted = event.exitCode === 130 ? [paint('red', 'Interrupted. Run the same command again to go on.')] : [];
   return [...head, ...errors, ...interrupted, paint('dim', `${formatDuration(event.durationMs)} in all`)].join('\n');
 }
@@ -65,6 +65,25 @@ function tallyLine(name: string, tally: HostTally, paint: Paint): string {
   ]
     .join(' ')
     .trimEnd();
+}
+
+/** Errors that differ in nothing but their hosts are told once, with all of these. */
+export function together(errors: readonly PlayError[]): PlayError[] {
+  const groups = new Map<string, PlayError[]>();
+  for (const error of errors) {
+    const words = describeError(Object.create(error, { host: { value: undefined } }));
+    groups.set(words, [...(groups.get(words) ?? []), error]);
+  }
+  return [...groups.values()].map((group) => {
+    const [first] = group as [PlayError];
+    if (group.length === 1) return first;
+    return Object.create(first, { host: { value: fewOf(group.flatMap(({ host }) => host ?? [])) } }) as PlayError;
+  });
+}
+
+/** Some of many names. */
+export function fewOf(names: readonly string[], most = 8): string {
+  return names.length > most ? `${names.slice(0, most).join(', ')} and ${names.length - most} more` : names.join(', ');
 }
 
 export function errorText(error: PlayError, paint: Paint): string {

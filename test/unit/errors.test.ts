@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
   asPlayError,
@@ -52,16 +54,29 @@ describe('anything that was thrown', () => {
     expect(asPlayError(error)).toBe(error);
   });
 
-  it.each([new TypeError('oops'), 'oops', undefined, { toString: () => 'oops' }])(
-    'is a fault of the code: %s',
-    (thrown) => {
-      const error = asPlayError(thrown);
-      expect(error).toBeInstanceOf(PlayError);
-      expect(error.message).toMatch(/^unexpected: /);
-      expect(error.next).toBe('This is a fault of the playbook.');
-      expect(error.exitCode).toBe(ExitCode.failed);
-    },
-  );
+  it.each(['oops', { toString: () => 'oops' }])('that is no error is told by its words: %s', (thrown) => {
+    expect(asPlayError(thrown)).toMatchObject({
+      message: "'oops' was thrown",
+      next: 'This is a fault of the playbook.',
+    });
+  });
+
+  it('is a fault of the code, which names the line and shows it', () => {
+    const { file, line, code, message, exitCode } = asPlayError(new TypeError('oops'));
+    expect({ file, message, exitCode }).toEqual({
+      file: fileURLToPath(import.meta.url),
+      message: 'TypeError: oops',
+      exitCode: ExitCode.failed,
+    });
+    expect(code).toBe(readFileSync(file!, 'utf8').split('\n')[line! - 1]);
+    expect(code).toContain("asPlayError(new TypeError('oops'))");
+  });
+
+  it('is a fault of ours where no line of anybody else is in it, with all that is known', () => {
+    const thrown = new TypeError('oops');
+    thrown.stack = `TypeError: oops\n    at f (node:internal/x:1:2)\n    at g (/p/node_modules/y/z.js:1:2)`;
+    expect(asPlayError(thrown).message).toBe(`unexpected: ${thrown.stack}`);
+  });
 
   it('is kept as the cause', () => {
     const thrown = new TypeError('oops');

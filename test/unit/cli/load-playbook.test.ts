@@ -81,6 +81,50 @@ describe('a playbook', () => {
     await expect(loadPlaybook(file, [])).rejects.toMatchObject({ name: 'InputError', file });
   });
 
+  it.each<[string, string, Record<string, unknown>]>([
+    [
+      'is no TypeScript',
+      `export default {\n  name: 'x'\n  hosts: 'all',\n};`,
+      { message: 'this is no TypeScript: Unexpected token, expected ","', line: 3, code: "  hosts: 'all'," },
+    ],
+    [
+      'imports a file that is not there',
+      `import { play } from 'etcd-play';\nimport { x } from './nowhere.ts';\nplay(x);`,
+      { message: "there is no './nowhere.ts' to import", line: 2, code: "import { x } from './nowhere.ts';" },
+    ],
+    [
+      'imports a package that is not there',
+      `import x from 'surely-nowhere';\nx();`,
+      { line: 1, next: 'Install it where the playbook stands: npm install surely-nowhere' },
+    ],
+    [
+      'imports what the library does not have',
+      `import {\n  playbook,\n  stepp as other,\n} from 'etcd-play';\nother();`,
+      { message: "'etcd-play' has no 'stepp'", line: 3, code: '  stepp as other,', next: 'Did you mean step?' },
+    ],
+    [
+      'fails while it is read',
+      `interface A {\n  a: string;\n}\nconst a = undefined as unknown as A;\nexport default { x: a.a };`,
+      {
+        message: "TypeError: Cannot read properties of undefined (reading 'a')",
+        line: 5,
+        code: 'export default { x: a.a };',
+      },
+    ],
+  ])('that %s is an error of the input, which shows the line', async (title, text, words) => {
+    for (const ending of ['ts', 'mjs']) {
+      if (ending === 'mjs' && text.includes('interface')) continue;
+      const file = write(`bad/${title.replaceAll(' ', '-')}.${ending}`, text);
+      await expect(loadPlaybook(file, [])).rejects.toMatchObject({ name: 'InputError', file, ...words });
+    }
+  });
+
+  it('whose own import is no TypeScript is told with the file that is at fault', async () => {
+    const part = write('far/part.ts', 'export const a = ;');
+    const path = write('far/t.ts', `import { a } from './part.ts';\nexport default { a };`);
+    await expect(loadPlaybook(path, [])).rejects.toMatchObject({ file: part, line: 1, code: 'export const a = ;' });
+  });
+
   it('is not a folder of its name', async () => {
     mkdirSync(join(folder, 'dirs/site'), { recursive: true });
     write('dirs/site.mjs', plain('a file'));

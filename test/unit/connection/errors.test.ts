@@ -8,18 +8,23 @@ import {
   RemoteTimeoutError,
   TunnelError,
 } from '../../../src/connection/errors.ts';
-import { ExitCode, UnreachableError } from '../../../src/errors.ts';
+import { describeError, ExitCode, UnreachableError } from '../../../src/errors.ts';
 
 const result = (stderr: string, stdout = '') => ({ code: 3, stdout, stderr, durationMs: 1 });
 
 describe('the error of a command on a host', () => {
   it.each([
-    ['its last words on standard error', result('a\nb\n', 'out'), 'x failed with exit status 3: a | b'],
+    ['its last words on standard error', result('a\n b\n', 'out'), 'x failed with exit status 3\n    a\n    b'],
+    ['its only line', result('a\n', 'out'), 'x failed with exit status 3: a'],
     ['its output where standard error is empty', result('', 'out\n'), 'x failed with exit status 3: out'],
     ['its status alone where it said nothing', result('\n \n'), 'x failed with exit status 3'],
-    ['five lines at most', result('1\n2\n3\n4\n5\n6\n7'), 'x failed with exit status 3: 3 | 4 | 5 | 6 | 7'],
-  ])('gives %s', (_, given, message) => {
-    expect(new RemoteCommandError('x', given).message).toBe(message);
+    [
+      'five lines at most',
+      result('1\n2\n3\n4\n5\n6'),
+      'x failed with exit status 3\n    2\n    3\n    4\n    5\n    6',
+    ],
+  ])('gives %s', (_, given, text) => {
+    expect(describeError(new RemoteCommandError('x', given))).toBe(text);
   });
 
   it('keeps the whole of what was said', () => {

@@ -1,7 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { InputError, PlayError, UnreachableError } from '../../../src/errors.ts';
+import { directory } from '../../../src/resource/directory.ts';
 import type { RunEvent } from '../../../src/runner/events.ts';
-import { once, play, step } from '../../../src/runner/playbook.ts';
+import { once, play, step, task } from '../../../src/runner/playbook.ts';
 import { isAlive } from '../connection/alive.ts';
 import { runHere } from './run-here.ts';
 
@@ -166,6 +168,44 @@ describe('bad input', () => {
   });
 });
 
+describe('a playbook that no compiler has looked at', () => {
+  it.each<[string, unknown, string]>([
+    ['gives no plays', () => undefined, 'plays(run) of the playbook must give a list of plays'],
+    ['gives a play alone', () => play('p', { tasks: [] }), 'plays(run) of the playbook must give a list of plays'],
+    ['gives what is no play', () => [undefined], 'plays(run) of the playbook gives what is no play'],
+  ])('and %s is an error of the input', async (_, plays, message) => {
+    await expect(runHere(plays as never)).rejects.toMatchObject({ name: 'InputError', message });
+  });
+
+  it('and has what is no task fails before any of its tasks is run', async () => {
+    const { report, ended } = await runHere([play('p', { tasks: [ok, undefined as never] })]);
+    expect(report.errors[0]?.message).toBe("the play 'p' has what is no task");
+    expect(ended).toEqual([]);
+  });
+});
+
+describe('an error of a resource that cannot be', () => {
+  it('names the line that asks for it', async () => {
+    const { report } = await runHere([
+      play('p', { hosts: ['a'], tasks: [task('t', () => directory({ path: 'relative', mode: 0o755 }))] }),
+    ]);
+    expect(report.errors[0]).toMatchObject({ file: fileURLToPath(import.meta.url), task: 't', host: 'a' });
+    expect(report.errors[0]?.code).toContain("directory({ path: 'relative'");
+  });
+});
+
+describe('a run that is stopped because of an error', () => {
+  it('ends with it, and does not say that it was interrupted', async () => {
+    const controller = new AbortController();
+    const stray = step('t', () => controller.abort(new PlayError('nobody waited for me')));
+    const { report } = await runHere([play('p', { tasks: [stray] }), play('q', { tasks: [ok] })], {
+      signal: controller.signal,
+    });
+    expect(report.errors.map(({ message }) => message)).toEqual(['nobody waited for me']);
+    expect(report.exitCode).toBe(2);
+  });
+});
+
 describe('what a playbook opened', () => {
   it.each<[string, Error | undefined]>([
     ['when all is well', undefined],
@@ -198,7 +238,7 @@ describe('what a playbook opened', () => {
     });
     expect(closed).toBe(true);
     expect(report.errors[0]?.message).toContain('undefined is not a function');
-    expect(report.errors[0]?.next).toBe('This is a fault of the playbook.');
+    expect(report.errors[0]?.next).toBe('This is a fault of the playbook: put it right there.');
     expect(events.at(-1)?.type).toBe('run-end');
   });
 

@@ -59,6 +59,22 @@ describe('the recap', () => {
 });
 
 describe('an error in print', () => {
+  it('that many hosts have is told once, with some of them', () => {
+    const errors = Array.from(
+      { length: 12 },
+      (_, n) => new PlayError('no room', { host: `h${n}`, next: 'Make room.' }),
+    );
+    const text = recap(runEnd({}, [...errors, new PlayError('other', { host: 'h1' })], 2), plain);
+    expect(text).toBe(
+      'ERROR h0, h1, h2, h3, h4, h5, h6, h7 and 4 more: no room\n  → Make room.\nERROR h1: other\n2.3 s in all',
+    );
+  });
+
+  it('shows the line of code that it is about, and the last words of a command', () => {
+    const error = new PlayError('oops', { file: '/p.ts', line: 12, code: '  x();', details: ['a', 'b'], next: 'Do.' });
+    expect(errorText(error, plain)).toBe('ERROR /p.ts:12: oops\n  12 |   x();\n    a\n    b\n  → Do.');
+  });
+
   it('holds each of several, with its own way out', () => {
     const many = new ManyErrors('Two things:', [
       new PlayError('a', { next: 'Do a.' }),
