@@ -1,9 +1,27 @@
 /** What playbooks may import from `etcd-play/etcd`. */
+
 export { ensurePki, planPki } from '../pki/store.ts';
+export { type FoundBackup, findBackups } from './backup/catalogue.ts';
+export { copyBackup, keepFile, linkLatest, removeExpired } from './backup/keep.ts';
+export type { Manifest } from './backup/manifest.ts';
+export { type BackupMetrics, writeMetrics } from './backup/metrics.ts';
+export { backupFileName, compressions } from './backup/naming.ts';
+export { DiskError } from './backup/on-disk.ts';
+export { openBackup, packFile } from './backup/packing.ts';
+export { DamagedError, type Proven, prove } from './backup/prove.ts';
+export { recipientKind } from './backup/recipients.ts';
+export { backupReport, makeManifest, retentionText } from './backup/report.ts';
+export type { RetentionPolicy } from './backup/retention.ts';
+export type { SnapshotSums } from './backup/snapshot-sum.ts';
+export { saveOnHost, streamSnapshot } from './backup/take.ts';
+export { type EtcdTools, localTools } from './backup/tools.ts';
+export { existingParent, makeWorkFolder } from './backup/work-folder.ts';
+export { zstdAvailable } from './backup/zstd.ts';
 export { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from './certificates.ts';
 export { type ClientIdentity, loadClient, type MemberClient } from './client.ts';
 export type { Member, MemberStatus } from './cluster.ts';
 export { certificateFiles, renderConfiguration } from './configuration.ts';
+export { type MemberApi, openMemberApi } from './grpc/member.ts';
 export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';
 export {
   accountResources,
@@ -16,6 +34,7 @@ export {
   unitResources,
 } from './member.ts';
 export type { HostFacts } from './observe.ts';
+export { type BackupCandidate, type BackupPlan, planBackup } from './plan/backup.ts';
 export { type CreatePlan, planCreate } from './plan/create.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
 export type { SeenHost } from './plan/seen.ts';

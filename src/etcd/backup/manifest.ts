@@ -1,0 +1,77 @@
+import { InputError } from '../../errors.ts';
+import type { Member } from '../cluster.ts';
+import { type Compression, compressions, type Encryption, encryptions } from './naming.ts';
+
+/** How a copy was proven before it counted. */
+export interface Proof {
+  /** The sum at the end of the snapshot is that of its content. */
+  trailer: boolean;
+  /** What etcd's own tool read from the database file. */
+  database: { tool: string; hash: string; revision: string; keys: number } | undefined;
+  /** The copy was restored and read, and said what the member says of that revision. */
+  restored: { etcd: string; revision: string; compactRevision: string; keys: string; hash: number } | undefined;
+  /** Members that said the same of that revision. */
+  agree: readonly string[];
+  at: string;
+}
+
+/** What lies beside a backup: all that a restore, and the person before it, wants to know. */
+export interface Manifest {
+  format: 1;
+  cluster: { name: string; id: string };
+  takenAt: string;
+  /** The control machine. */
+  takenOn: string;
+  /** Numbers of 64 bits are texts: JSON's readers round them. */
+  revision: string;
+  /** The member that gave it. */
+  from: { host: string; name: string; id: string; version: string; raftTerm: string; raftIndex: string };
+  members: readonly Member[];
+  versions: Readonly<Record<string, string>>;
+  /** The snapshot itself, as a restore needs it. */
+  snapshot: { sizeBytes: number; sha256: string };
+  /** The file as it lies here. */
+  file: { name: string; sizeBytes: number; sha256: string; compression: Compression; encryption: Encryption };
+  proof: Proof;
+}
+
+/** `restored`: a trial restore said what the member says; `checked`: its sum and its database are whole; else `no`. */
+export type Verified = 'restored' | 'checked' | 'no';
+
+export function verifiedOf(proof: Proof | undefined): Verified {
+  if (proof?.restored) return 'restored';
+  return proof?.database ? 'checked' : 'no';
+}
+
+export function manifestText(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, undefined, 2)}\n`;
+}
+
+/** @throws InputError naming the file, where it is no manifest of ours. */
+export function parseManifest(text: string, file: string): Manifest {
+  const wrong = (why: string) =>
+    new InputError(`${why}: this is no manifest of a backup`, { file, next: 'Move it aside: it says nothing.' });
+  let parsed: Partial<Manifest>;
+  try {
+    parsed = JSON.parse(text) as Partial<Manifest>;
+  } catch {
+    throw wrong('it is no JSON');
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw wrong('it is no object');
+  if (parsed.format !== 1) throw wrong(`its format is ${JSON.stringify(parsed.format)}, not 1`);
+  const { cluster, takenAt, revision, from, members, snapshot, file: stored, proof } = parsed;
+  const isText = (value: unknown): value is string => typeof value === 'string';
+  const isSum = (value: unknown) => isText(value) && /^[0-9a-f]{64}$/.test(value);
+  const isSize = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  if (!isText(cluster?.name) || !/^[0-9a-f]+$/.test(cluster.id)) throw wrong('it names no cluster');
+  if (!isText(takenAt) || Number.isNaN(Date.parse(takenAt))) throw wrong('it has no time');
+  if (!isText(revision) || !/^\d{1,19}$/.test(revision)) throw wrong('it has no revision');
+  if (!isText(from?.host) || !isText(from.version) || !Array.isArray(members)) throw wrong('it names no members');
+  if (!isSum(snapshot?.sha256) || !isSize(snapshot?.sizeBytes)) throw wrong('it has no sum of the snapshot');
+  if (!isSum(stored?.sha256) || !isSize(stored?.sizeBytes) || !isText(stored?.name)) throw wrong('it has no sum');
+  if (!compressions.includes(stored.compression) || !encryptions.includes(stored.encryption)) {
+    throw wrong('it says an unknown way of packing');
+  }
+  if (typeof proof !== 'object') throw wrong('it has no proof');
+  return parsed as Manifest;
+}

@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PlayError } from '../../errors.ts';
+import { type KeyHash, type MemberApi, memberApi } from '../grpc/member.ts';
+import { sessionOver } from '../grpc/session.ts';
+import { lastWords, runHere, toolEnvironment } from './command.ts';
+import { DiskError } from './on-disk.ts';
+import type { EtcdTools } from './tools.ts';
+
+/** What a restored copy says of itself. */
+export interface RestoredFacts extends KeyHash {
+  revision: bigint;
+  keyCount: bigint;
+}
+
+const STARTING_MS = 300_000;
+
+/**
+ * Restores a snapshot into a throw-away directory, starts etcd on it and asks it. It listens on sockets in a folder of its
+ * own and on no port, it hears of no other member, and it ends with this process, however that ends.
+ * @param compactedTo what the asked member has compacted since: hashes can be compared only behind the same compaction.
+ * @throws PlayError where the snapshot cannot be restored or the copy does not start.
+ */
+export async function tryRestore(
+  tools: EtcdTools,
+  file: string,
+  folder: string,
+  revision: bigint,
+  compactedTo: Promise<bigint>,
+  signal: AbortSignal,
+): Promise<RestoredFacts> {
+  const data = join(folder, 'restored');
+  // A path to a socket may be a hundred bytes long, and those of backups may be longer.
+  const sockets = await mkdtemp(join(tmpdir(), 'play-trial-'));
+  try {
+    await restore(tools, file, data, signal);
+    const etcd = startEtcd(tools, data, sockets);
+    try {
+      const api = await answering(etcd, join(sockets, CLIENT), signal);
+      try {
+        return await factsOf(api, revision, await compactedTo);
+      } finally {
+        api.close();
+      }
+    } finally {
+      await etcd.stop();
+    }
+  } finally {
+    await rm(sockets, { recursive: true, force: true });
+    await rm(data, { recursive: true, force: true });
+  }
+}
+
+async function factsOf(api: MemberApi, revision: bigint, compactedTo: bigint): Promise<RestoredFacts> {
+  const [status, keyCount] = [await api.status(), await api.keyCount(revision)];
+  let found = await api.keyHash(revision);
+  if (found.compactRevision < compactedTo && compactedTo <= revision) {
+    await api.compact(compactedTo);
+    found = await api.keyHash(revision);
+  }
+  return { ...found, revision: status.revision, keyCount };
+}
+
+const ROOM = 'Make room there, or set LOCAL_ETCD_BACKUP_DIR to another disk. -e verify=database needs no copy.';
+const PEER_URL = 'http://localhost:2380';
+/** `host:port` to etcd, a file name to the system: all versions take it so. */
+const CLIENT = 'client:1';
+
+async function restore(tools: EtcdTools, file: string, data: string, signal: AbortSignal): Promise<void> {
+  const member = [
+    '--name',
+    'trial',
+    '--initial-cluster',
+    `trial=${PEER_URL}`,
+    '--initial-advertise-peer-urls',
+    PEER_URL,
+  ];
+  const said = await runHere(tools.snapshot, ['snapshot', 'restore', file, '--data-dir', data, ...member], signal);
+  if (said.code === 0) return;
+  const words = lastWords(said);
+  if (/no space left|disk quota/i.test(words))
+    throw new DiskError(`${data}: the trial copy does not fit`, { next: ROOM });
+  throw new PlayError(`the snapshot cannot be restored: ${words}`);
+}
+
+interface RunningEtcd {
+  child: ChildProcess;
+  words(): string;
+  stop(): Promise<void>;
+}
+
+/**
+ * A shell between us and etcd kills it when our end of its input is closed: that happens whatever becomes of this process.
+ */
+const KEEPER =
+  'exec 3<&0; "$@" </dev/null 3<&- & p=$!; { cat <&3 >/dev/null; kill -9 $p; } 2>/dev/null & wait $p; kill $! 2>/dev/null';
+
+function startEtcd(tools: EtcdTools, data: string, sockets: string): RunningEtcd {
+  const flags = {
+    name: 'trial',
+    'data-dir': data,
+    'listen-client-urls': `unix://${CLIENT}`,
+    'advertise-client-urls': 'http://localhost:2379',
+    'listen-peer-urls': 'unix://peer:1',
+    'initial-advertise-peer-urls': PEER_URL,
+    'initial-cluster': `trial=${PEER_URL}`,
+    // It is alone: it may elect itself at once.
+    'heartbeat-interval': '10',
+    'election-timeout': '50',
+    'quota-backend-bytes': String(2 ** 40),
+  };
+  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+  const child = spawn('/bin/sh', ['-c', KEEPER, 'trial', tools.etcd, ...args], {
+    cwd: sockets,
+    env: toolEnvironment(),
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
+  let words = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    words = `${words}${chunk}`.slice(-4_000);
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once('close', () => resolve());
+    child.once('error', () => resolve());
+  });
+  return {
+    child,
+    words: () => words.trim().split('\n').at(-1) ?? '',
+    stop() {
+      child.stdin.on('error', () => undefined).destroy();
+      return ended;
+    },
+  };
+}
+
+/** Asks until it answers: opening gigabytes takes its time. */
+async function answering(etcd: RunningEtcd, socketPath: string, signal: AbortSignal): Promise<MemberApi> {
+  const deadline = performance.now() + STARTING_MS;
+  for (;;) {
+    if (signal.aborted) throw new PlayError('the run was ended');
+    const { exitCode, signalCode } = etcd.child;
+    if (exitCode !== null || signalCode !== null) {
+      throw new PlayError(`etcd does not start on the restored copy: ${etcd.words()}`);
+    }
+    if (performance.now() > deadline) throw new PlayError('etcd does not answer on the restored copy');
+    const api = await firstAnswer(socketPath);
+    if (api) return api;
+    await sleep(50);
+  }
+}
+
+async function firstAnswer(socketPath: string): Promise<MemberApi | undefined> {
+  const socket = await new Promise<Socket | undefined>((resolve) => {
+    const opening = connect(socketPath);
+    opening.once('connect', () => resolve(opening)).once('error', () => resolve(undefined));
+  });
+  if (!socket) return undefined;
+  const api = memberApi(sessionOver(socket, 'the restored copy'));
+  try {
+    // Behind an election: before it nothing can be compacted.
+    if ((await api.status()).leaderId !== undefined) return api;
+  } catch {
+    // It is still opening its data.
+  }
+  api.close();
+  return undefined;
+}

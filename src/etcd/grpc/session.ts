@@ -1,0 +1,209 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Connection } from '../../connection/connection.ts';
+import { PlayError, UnreachableError } from '../../errors.ts';
+import type { ClientIdentity, MemberAddress } from '../client.ts';
+
+/** Enough for a gigabit over a tenth of a second; no more than this is ever on its way or waiting here. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
+const OPENING_MS = 10_000;
+
+/** What gRPC calls the end of a call; the numbers are in its documentation (statuscodes). */
+export const GrpcStatus = { invalidArgument: 3, permissionDenied: 7, unavailable: 14, unauthenticated: 16 } as const;
+
+/** The member's own no to a call. */
+export class GrpcError extends PlayError {
+  override readonly name = 'GrpcError';
+  readonly status: number;
+  constructor(method: string, status: number, words: string, host: string) {
+    super(`${method.split('/').at(-1)}: ${words || `gRPC status ${status}`}`, { host });
+    this.status = status;
+  }
+}
+
+export interface StreamOptions {
+  /** The longest that nothing may come. */
+  stallMs: number;
+  signal?: AbortSignal | undefined;
+  /** Takes the bytes of the answer as they come; while its promise is open, nothing more is taken from the wire. */
+  take(piece: Buffer): Promise<unknown> | undefined;
+}
+
+/** gRPC with one member over one HTTP/2 connection, in constant memory. */
+export interface GrpcSession {
+  /** One question, one answer. @throws GrpcError, UnreachableError. */
+  ask(method: string, request: Buffer, deadlineMs: number): Promise<Buffer>;
+  /** One question, an answer of many messages, handed out as it comes, framing and all. @throws GrpcError, UnreachableError. */
+  stream(method: string, request: Buffer, options: StreamOptions): Promise<void>;
+  close(): void;
+}
+
+/** A session with a member through its host's connection. @throws UnreachableError, TunnelError. */
+export async function openSession(
+  connection: Connection,
+  { address, port, serverName }: MemberAddress,
+  { caPem, certPem, keyPem }: ClientIdentity,
+): Promise<GrpcSession> {
+  const { host } = connection;
+  const stream = await connection.openStream(address, port);
+  // The context is given whole: with `ca` alone a chain of the system's own would be trusted beside it.
+  const secure = connectTls({
+    socket: stream,
+    servername: serverName,
+    ca: caPem,
+    cert: certPem,
+    key: keyPem,
+    ALPNProtocols: ['h2'],
+  });
+  try {
+    await secured(secure, host);
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  }
+  return sessionOver(secure, host);
+}
+
+function secured(secure: TLSSocket, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (then: () => void) => {
+      clearTimeout(timer);
+      secure.off('error', onError).off('close', onClose).off('secureConnect', onSecure);
+      then();
+    };
+    const fail = (why: string, cause?: Error) =>
+      settle(() => {
+        secure.on('error', () => undefined).destroy();
+        const next = 'Look at etcd there (journalctl -u etcd.service) and at its certificates.';
+        reject(new PlayError(`etcd cannot be spoken to: ${why}`, { host, cause, next }));
+      });
+    const onError = (error: Error) => fail(error.message, error);
+    const onClose = () => fail('it closed the connection');
+    const onSecure = () => settle(resolve);
+    const timer = setTimeout(() => fail(`no answer within ${OPENING_MS / 1000} s`), OPENING_MS);
+    secure.once('error', onError).once('close', onClose).once('secureConnect', onSecure);
+  });
+}
+
+/** A session over a socket that is open: one through a tunnel, or a local one. */
+export function sessionOver(socket: Duplex, host: string): GrpcSession {
+  const session = connectHttp2('http://localhost', {
+    createConnection: () => socket,
+    settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+  });
+  let broken: Error | undefined;
+  session.on('error', (error: Error) => {
+    broken = error;
+  });
+  session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
+  const stream = (method: string, request: Buffer, options: StreamOptions) =>
+    new Call(session, method, host, () => broken).run(request, options);
+  return {
+    stream,
+    async ask(method, request, deadlineMs) {
+      const pieces: Buffer[] = [];
+      const take = (piece: Buffer) => void pieces.push(piece);
+      await stream(method, request, { stallMs: deadlineMs, take });
+      const answer = Buffer.concat(pieces);
+      if (answer.length < 5 || answer.readUInt32BE(1) !== answer.length - 5) {
+        throw new PlayError(`${method}: the answer is no message`, { host });
+      }
+      return answer.subarray(5);
+    },
+    close() {
+      session.destroy();
+      socket.destroy();
+    },
+  };
+}
+
+class Call {
+  readonly #method: string;
+  readonly #host: string;
+  readonly #broken: () => Error | undefined;
+  readonly #stream: ClientHttp2Stream;
+
+  constructor(session: ClientHttp2Session, method: string, host: string, broken: () => Error | undefined) {
+    if (session.destroyed || session.closed) throw lost(host, broken());
+    this.#method = method;
+    this.#host = host;
+    this.#broken = broken;
+    this.#stream = session.request({
+      [constants.HTTP2_HEADER_METHOD]: 'POST',
+      [constants.HTTP2_HEADER_PATH]: method,
+      [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
+      [constants.HTTP2_HEADER_TE]: 'trailers',
+    });
+  }
+
+  run(request: Buffer, { stallMs, signal, take }: StreamOptions): Promise<void> {
+    const stream = this.#stream;
+    return new Promise<void>((resolve, reject) => {
+      let failure: unknown;
+      let status: { code: number; words: string } | undefined;
+      const fail = (error: unknown) => {
+        failure ??= error;
+        stream.close(constants.NGHTTP2_CANCEL);
+      };
+      const late = () => fail(lost(this.#host, new Error(`nothing came for ${Math.round(stallMs / 1000)} s`)));
+      let timer = setTimeout(late, stallMs);
+      const onAbort = () => fail(new PlayError('the run was ended', { host: this.#host }));
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const note = (headers: Record<string, unknown>) => {
+        const code = headers['grpc-status'];
+        if (code !== undefined) status = { code: Number(code), words: decoded(String(headers['grpc-message'] ?? '')) };
+        else if (headers[':status'] !== undefined && headers[':status'] !== 200) {
+          status = { code: GrpcStatus.unavailable, words: `HTTP status ${headers[':status']}` };
+        }
+      };
+      stream.on('response', note).on('trailers', note);
+      stream.on('data', (piece: Buffer) => {
+        timer.refresh();
+        let taken: Promise<unknown> | undefined;
+        try {
+          taken = take(piece);
+        } catch (error) {
+          return fail(error);
+        }
+        if (!taken) return;
+        // While we are slow ourselves, the far end is not late.
+        stream.pause();
+        clearTimeout(timer);
+        taken.then(() => {
+          timer = setTimeout(late, stallMs);
+          stream.resume();
+        }, fail);
+      });
+      stream.on('error', (error) => {
+        failure ??= lost(this.#host, error);
+      });
+      stream.once('close', () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        if (failure !== undefined) reject(failure);
+        else if (!status) reject(lost(this.#host, this.#broken()));
+        else if (status.code !== 0) reject(new GrpcError(this.#method, status.code, status.words, this.#host));
+        else resolve();
+      });
+      if (signal?.aborted) return onAbort();
+      const frame = Buffer.alloc(5);
+      frame.writeUInt32BE(request.length, 1);
+      stream.end(Buffer.concat([frame, request]));
+    });
+  }
+}
+
+function lost(host: string, cause: Error | undefined): UnreachableError {
+  const why = cause ? `: ${cause.message}` : '';
+  return new UnreachableError(`the connection to etcd was lost${why}`, { host, cause, next: 'Run again.' });
+}
+
+/** Messages come percent-encoded. */
+function decoded(words: string): string {
+  try {
+    return decodeURIComponent(words);
+  } catch {
+    return words;
+  }
+}
