@@ -4,14 +4,30 @@ export type { Connection, ScriptResult } from './connection/connection.ts';
 export { RemoteCommandError } from './connection/errors.ts';
 export { quote } from './connection/quote.ts';
 export { InputError, ManyErrors, PlayError, UnreachableError } from './errors.ts';
-export { systemUser } from './resource/account.ts';
-export { archive } from './resource/archive.ts';
-export { directory } from './resource/directory.ts';
-export { file } from './resource/file.ts';
-export { link } from './resource/link.ts';
+export { type AbsentWish, absent } from './resource/absent.ts';
+export { type SystemUserWish, systemUser } from './resource/account.ts';
+export { type ArchiveWish, archive } from './resource/archive.ts';
+export { type BlockInFileWish, blockInFile } from './resource/block-in-file.ts';
+export { type CommandWish, command } from './resource/command.ts';
+export { type CopyWish, copy } from './resource/copy.ts';
+export { type CopyTreeWish, copyTree } from './resource/copy-tree.ts';
+export { type DirectoryWish, directory } from './resource/directory.ts';
+export { type FileWish, file } from './resource/file.ts';
+export { type FirewallWish, firewall } from './resource/firewall.ts';
+export { type GroupWish, group } from './resource/group.ts';
+export { type HostEntriesWish, hostEntries } from './resource/host-entries.ts';
+export { type LineInFileWish, lineInFile } from './resource/line-in-file.ts';
+export { type LinkWish, link } from './resource/link.ts';
+export { type PackagesWish, packages } from './resource/packages.ts';
 export type { PathState } from './resource/path-state.ts';
-export type { Change, Found, Resource } from './resource/resource.ts';
-export { enabled, unit } from './resource/service.ts';
+export { type Change, type Found, ProbeError, type Resource } from './resource/resource.ts';
+export { type ScriptWish, script } from './resource/script.ts';
+export { enabled, type UnitWish, unit } from './resource/service.ts';
+export { type ServiceWish, service } from './resource/service-state.ts';
+export { type SysctlWish, sysctl } from './resource/sysctl.ts';
+export { type TemplateWish, template } from './resource/template.ts';
+export { type TimerWish, timer } from './resource/timer.ts';
+export { type UserWish, user } from './resource/user.ts';
 export {
   type HostContext,
   type Outcome,

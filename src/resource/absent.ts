@@ -43,14 +43,16 @@ export function diffAbsent(
   if (type !== 'directory')
     return { summary: `no ${type === 'other' ? 'special file' : type}`, apply: `rm -f -- ${p}` };
   if (!recurse) throw new ProbeError(`${path} is a directory: it is only removed where the task says recurse`);
-  if (SYSTEM.has(path) || SYSTEM.has(real)) throw new ProbeError(`${path} is a directory that the system stands on`);
+  if (SYSTEM_DIRECTORIES.has(path) || SYSTEM_DIRECTORIES.has(real))
+    throw new ProbeError(`${path} is a directory that the system stands on`);
   const mount = mounts.find((one) => [path, real].some((dir) => one === dir || one.startsWith(`${dir}/`)));
   if (mount !== undefined) throw new ProbeError(`${path} is not removed: ${mount} is mounted there`);
   // What is mounted after we looked stays, too.
   return { summary: 'no directory, with all in it', apply: `rm -rf --one-file-system --preserve-root=all -- ${p}` };
 }
 
-const SYSTEM = new Set(
+/** Directories that a system stands on. */
+export const SYSTEM_DIRECTORIES: ReadonlySet<string> = new Set(
   'bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin srv sys tmp usr var usr/bin usr/lib usr/local usr/sbin usr/share var/lib var/log'
     .split(' ')
     .map((name) => `/${name}`),

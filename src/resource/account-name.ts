@@ -10,3 +10,9 @@ export function accountName(name: string, what: 'user' | 'group'): string {
     next: 'Letters, digits, _ . @ and -, beginning with a letter or _, at most 32.',
   });
 }
+
+/** @throws PlayError for what is no number of a user or group. */
+export function accountNumber(number: number, what: 'uid' | 'gid'): number {
+  if (Number.isInteger(number) && number >= 0 && number < 2 ** 32 - 1) return number;
+  throw new PlayError(`${number} is no ${what}`, { next: 'Give a whole number, 0 or more.' });
+}

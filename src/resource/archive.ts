@@ -2,29 +2,51 @@ import { createReadStream } from 'node:fs';
 import { posix } from 'node:path';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { SYSTEM_DIRECTORIES } from './absent.ts';
+import { checkedPath } from './checked-path.ts';
+import { localFile } from './local-file.ts';
 import type { Change, Resource } from './resource.ts';
 
 export interface ArchiveWish {
-  /** The `.tar.gz` on the control machine; only looked at when it must be sent. */
+  /** The `.tar.gz` on the control machine; where its size and sum are given, only looked at when it must be sent. */
   source: string;
-  sizeBytes: number;
-  sha256: string;
-  /** The directory that will hold its content, without the archive's own top directory. */
+  /** Default: of the file as it is. */
+  sizeBytes?: number;
+  /** Default: of the file as it is. */
+  sha256?: string;
+  /** The directory that will hold its content, without the archive's own top directory, and nothing else. */
   dest: string;
   onProgress?: (doneBytes: number) => void;
 }
 
+/** An archive as it is wanted, with nothing left open. */
+export type DesiredArchive = ArchiveWish & Required<Pick<ArchiveWish, 'sizeBytes' | 'sha256'>>;
+
 /** What tells a directory that was unpacked whole: it is only there when the last rename was done. */
 export const ARCHIVE_MARK = '.archive.sha256';
 
-/** An unpacked archive. It is checked and unpacked beside its place and appears there whole, by a rename. */
+/**
+ * An unpacked archive. It is checked and unpacked beside its place and appears there whole, by a rename: what else was in
+ * that directory is gone.
+ * @throws InputError if it cannot be read here; PlayError for what can be no path, no sum, or is a directory of the system.
+ */
 export function archive(wish: ArchiveWish): Resource {
-  if (!/^[0-9a-f]{64}$/.test(wish.sha256)) throw new PlayError(`'${wish.sha256}' is no sha256 of an archive`);
+  const dest = checkedPath(wish.dest, 'an archive');
+  if (dest === '/' || SYSTEM_DIRECTORIES.has(dest)) {
+    const next = `Give it a directory of its own: ${posix.join(dest, 'name')}.`;
+    throw new PlayError(`an archive takes the place of all that is in its directory, and ${dest} is not for that`, {
+      next,
+    });
+  }
+  const from = wish.sizeBytes === undefined || wish.sha256 === undefined ? localFile(wish.source) : undefined;
+  const { sizeBytes = from!.sizeBytes, sha256 = from!.sum() } = wish;
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new PlayError(`'${sha256}' is no sha256 of an archive`);
+  const desired: DesiredArchive = { ...wish, dest, sizeBytes, sha256 };
   return {
     kind: 'archive',
-    id: wish.dest,
-    probe: archiveProbe(wish.dest),
-    compare: ({ stdout }) => diffArchive(stdout.trim(), wish),
+    id: dest,
+    probe: archiveProbe(dest),
+    compare: ({ stdout }) => diffArchive(stdout.trim(), desired),
   };
 }
 
@@ -33,7 +55,7 @@ export function archiveProbe(dest: string): string {
   return `cat -- ${quote(posix.join(dest, ARCHIVE_MARK))} 2>/dev/null || :`;
 }
 
-export function diffArchive(unpackedFrom: string, wish: ArchiveWish): Change | undefined {
+export function diffArchive(unpackedFrom: string, wish: DesiredArchive): Change | undefined {
   if (unpackedFrom === wish.sha256) return undefined;
   return {
     summary: unpackedFrom
@@ -50,7 +72,7 @@ export function diffArchive(unpackedFrom: string, wish: ArchiveWish): Change | u
 }
 
 /** The sum is taken while the bytes pass on their way to tar: no second copy on the disk, no second reading. */
-function unpack({ dest, sha256 }: ArchiveWish): string {
+function unpack({ dest, sha256 }: DesiredArchive): string {
   const fresh = quote(posix.join(posix.dirname(dest), `.${posix.basename(dest)}.etcd-play-new`));
   const old = quote(posix.join(posix.dirname(dest), `.${posix.basename(dest)}.etcd-play-old`));
   return [

@@ -5,7 +5,7 @@ import { InputError } from '../errors.ts';
 import { checkedOwnership } from './checked-ownership.ts';
 import { checkedPath } from './checked-path.ts';
 import { CHUNK_BYTES, type CopyWish, type DesiredCopy, diffCopy, receiveTimeoutMs, sizeText } from './copy.ts';
-import { type DirectoryWish, diffDirectory } from './directory.ts';
+import { type DesiredDirectory, diffDirectory } from './directory.ts';
 import { localFile } from './local-file.ts';
 import type { Ownership } from './path-state.ts';
 import type { Change, Found, Resource } from './resource.ts';
@@ -15,7 +15,7 @@ export type CopyTreeWish = Omit<CopyWish, 'validate' | 'backup'>;
 
 /** What is to be on the host: directories before what lies in them. */
 export interface DesiredTree {
-  directories: readonly DirectoryWish[];
+  directories: readonly DesiredDirectory[];
   files: readonly DesiredCopy[];
 }
 

@@ -5,6 +5,7 @@ import { checkedPath } from './checked-path.ts';
 import { newContent } from './file.ts';
 import { checkPrecautions, closedFile, inPlace, type Precautions } from './in-place.ts';
 import { type LocalFile, localFile } from './local-file.ts';
+import { keptBytes, openPart, partProbe, RESUMED_FROM_BYTES, readPart, receivePart, restWithSum } from './part.ts';
 import { type Ownership, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
@@ -29,19 +30,33 @@ export interface DesiredCopy extends Ownership, Precautions {
 
 /**
  * A file of the control machine on a host, byte for byte. It is streamed to a temporary name, its sum is compared there,
- * and it appears whole, with its owner and mode, by a rename. Only sent where the sum differs.
+ * and it appears whole, with its owner and mode, by a rename. Only sent where the sum differs; a big one that was cut on
+ * its way goes on where it stood.
  * @throws InputError if the file cannot be read here; PlayError for what can be no path, owner or mode.
  */
 export function copy({ source, ...wish }: CopyWish): Resource {
   checkPrecautions(wish);
   const path = checkedPath(wish.path, 'a copy');
   const desired: DesiredCopy = { ...wish, ...checkedOwnership(wish, path), path, from: localFile(source) };
-  const compare: Resource['compare'] = ({ stat, sum }) => diffCopy(stat(path), sum(path), desired);
-  return { kind: 'copy', id: path, paths: [path], sums: [path], compare };
+  const looked = { kind: 'copy', id: path, paths: [path], sums: [path] };
+  if (desired.from.sizeBytes < RESUMED_FROM_BYTES) {
+    return { ...looked, compare: ({ stat, sum }) => diffCopy(stat(path), sum(path), desired) };
+  }
+  const compare: Resource['compare'] = ({ stat, sum, stdout }) =>
+    diffCopy(stat(path), sum(path), desired, (one) => resumeCopy(one, keptBytes(readPart(stdout), one.from)));
+  return { ...looked, probe: partProbe(path), compare };
 }
 
+/** How a copy gets there. */
+type Sending = Pick<Change, 'apply' | 'input' | 'timeoutMs'> & { remark?: string };
+
 /** `sum`: sha256 of what is there. */
-export function diffCopy(actual: PathState, sum: string | undefined, desired: DesiredCopy): Change | undefined {
+export function diffCopy(
+  actual: PathState,
+  sum: string | undefined,
+  desired: DesiredCopy,
+  send: (desired: DesiredCopy) => Sending = sendCopy,
+): Change | undefined {
   const { path, from } = desired;
   if (actual.type === 'directory' || actual.type === 'other') {
     throw new ProbeError(`${path} is there but is no file (${actual.type})`);
@@ -50,11 +65,27 @@ export function diffCopy(actual: PathState, sum: string | undefined, desired: De
     const words = ownershipDifference(actual, desired);
     return words.length === 0 ? undefined : { summary: words.join(', '), apply: setOwnership(quote(path), desired) };
   }
+  const { remark = '', ...sending } = send(desired);
+  return { summary: `${newContent(actual)}, ${sizeText(from.sizeBytes)}${remark}`, ...sending };
+}
+
+function sendCopy(desired: DesiredCopy): Sending {
+  const { from } = desired;
   return {
-    summary: `${newContent(actual)}, ${sizeText(from.sizeBytes)}`,
     apply: receiveCopy(desired),
     input: { sizeBytes: from.sizeBytes, open: () => createReadStream(from.path, { highWaterMark: CHUNK_BYTES }) },
     timeoutMs: receiveTimeoutMs(from.sizeBytes),
+  };
+}
+
+/** From where an earlier run was cut; `kept`: so much of it is there and right. */
+export function resumeCopy({ from, path, ...rest }: DesiredCopy, kept: number): Sending {
+  const fill = [...openPart(path, kept), ...receivePart(from, kept), 'mv -fT -- "$q" "$t"', setOwnership('"$t"', rest)];
+  return {
+    apply: inPlace({ path, ...rest, fill }),
+    input: restWithSum(from, kept),
+    timeoutMs: receiveTimeoutMs(from.sizeBytes),
+    ...(kept > 0 ? { remark: `, ${sizeText(kept)} of it there already` } : {}),
   };
 }
 

@@ -4,23 +4,32 @@ import { checkedPath } from './checked-path.ts';
 import { type Ownership, octal, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
-export interface DirectoryWish extends Ownership {
+export interface DirectoryWish {
+  /** An absolute path. */
   path: string;
+  /** Permission bits, for instance 0o755. */
+  mode: number;
+  /** Default: root. */
+  owner?: string;
+  /** Default: as the owner. */
+  group?: string;
   /** Leave owner and mode alone where the directory is there already: for shared directories such as /etc/ssl/certs. */
   onlyCreate?: boolean;
 }
+
+export type DesiredDirectory = DirectoryWish & Ownership;
 
 /**
  * A directory with its parents; parents that are made get root and 0755. A link to a directory is as good as one.
  * @throws PlayError for what can be no path, owner or mode.
  */
-export function directory(wish: Omit<DirectoryWish, 'owner' | 'group'> & Partial<Ownership>): Resource {
+export function directory(wish: DirectoryWish): Resource {
   const path = checkedPath(wish.path, 'a directory');
-  const desired: DirectoryWish = { ...wish, ...checkedOwnership(wish, path), path };
+  const desired: DesiredDirectory = { ...wish, ...checkedOwnership(wish, path), path };
   return { kind: 'directory', id: path, paths: [path], compare: ({ stat }) => diffDirectory(stat(path), desired) };
 }
 
-export function diffDirectory(found: PathState, desired: DirectoryWish): Change | undefined {
+export function diffDirectory(found: PathState, desired: DesiredDirectory): Change | undefined {
   // People put data on other disks by a link.
   const actual = found.behind ?? found;
   const path = quote(desired.path);

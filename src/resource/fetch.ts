@@ -1,11 +1,14 @@
-import { createHash } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream, mkdirSync, statSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Connection } from '../connection/connection.ts';
+import { RemoteTimeoutError } from '../connection/errors.ts';
 import { quote } from '../connection/quote.ts';
-import { PlayError } from '../errors.ts';
-import { localFile } from './local-file.ts';
+import { receive } from '../connection/receive.ts';
+import { PlayError, UnreachableError } from '../errors.ts';
+import { localFile, sumOfStart } from './local-file.ts';
+import { partPath, sumOf } from './part.ts';
 
 export interface FetchWish {
   /** Absolute path of a regular file on the host. */
@@ -16,82 +19,114 @@ export interface FetchWish {
   mode?: number;
 }
 
-/** What is there on the host, and whether the control machine has the same. */
+/** What is there on the host, and how much of it the control machine has. */
 export interface FetchState {
   sizeBytes: number;
-  sum: string;
   isHere: boolean;
+  /** So much of it was brought here by a run that was cut. */
+  keptBytes: number;
 }
 
-/** One piece: so much is held in memory, and asked for in one round trip. A connection gives output only as a whole. */
-const PIECE_BYTES = 4 << 20;
-const PIECE_TIMEOUT_MS = 300_000;
+/** How long a host may take for the sum of what is already here. */
+const LOOK_TIMEOUT_MS = 300_000;
 
 /**
- * Looks at a file on the host; undefined where there is none.
+ * Looks at a file on the host; undefined where there is none. Its sum is only asked for where there is something here to
+ * hold it against.
  * @throws PlayError if it is no regular file, or cannot be read.
  */
 export async function lookAtSource(connection: Connection, { path, dest }: FetchWish): Promise<FetchState | undefined> {
+  const part = partPath(dest);
+  const [here, begun] = [sizeHere(dest), sizeHere(part)];
   const p = quote(path);
-  const script = `[ -e ${p} ] || exit 3; [ -f ${p} ] || exit 4; stat -Lc %s -- ${p}; sha256sum <${p}`;
-  const { code, stdout, stderr } = await connection.run(script, { timeoutMs: PIECE_TIMEOUT_MS });
+  const script = [
+    `[ -e ${p} ] || exit 3; [ -f ${p} ] || exit 4; size=$(stat -Lc %s -- ${p}) && : <${p} || exit 5`,
+    'printf "%s\\n" "$size"',
+    sumLine(here === undefined ? 'false' : `[ "$size" = ${here} ]`, `<${p}`),
+    sumLine(begun ? `[ "$size" -ge ${begun} ]` : 'false', `<${p}`, begun),
+  ].join('\n');
+  const { code, stdout, stderr } = await connection.run(script, { timeoutMs: LOOK_TIMEOUT_MS });
   if (code === 3) return undefined;
   if (code === 4) throw new PlayError(`${path} is no regular file: only such can be fetched`);
-  const [size, sum] = stdout.split('\n');
-  if (code !== 0 || !/^[0-9a-f]{64} /.test(sum ?? '')) throw new PlayError(`${path} cannot be read: ${stderr.trim()}`);
-  const wanted = sum!.slice(0, 64);
-  return { sizeBytes: Number(size), sum: wanted, isHere: sumHere(dest) === wanted };
+  const [size, sum, partSum] = stdout.split('\n');
+  if (code !== 0 || !/^\d+$/.test(size ?? '')) throw new PlayError(`${path} cannot be read: ${stderr.trim()}`);
+  return {
+    sizeBytes: Number(size),
+    isHere: sum !== '' && localFile(dest).sum() === sum,
+    keptBytes: begun && partSum !== '' && sumOfStart(part, begun) === partSum ? begun : 0,
+  };
 }
 
-function sumHere(dest: string): string | undefined {
-  const state = statSync(dest, { throwIfNoEntry: false });
+/** A line with the sum, or an empty one. */
+function sumLine(condition: string, from: string, bytes?: number): string {
+  const sum =
+    bytes === undefined ? sumOf(from.slice(1)) : `sum=$(${piece(0, bytes)} ${from} | sha256sum); sum=\${sum%% *}`;
+  return `if ${condition}; then ${sum}; else sum=; fi; printf '%s\\n' "$sum"`;
+}
+
+/** A command that gives so many bytes of its input from a place on; of a file that grows, no more than that. */
+function piece(start: number, count: number): string {
+  return `dd bs=64k iflag=fullblock,count_bytes,skip_bytes skip=${start} count=${count} status=none`;
+}
+
+function sizeHere(path: string): number | undefined {
+  const state = statSync(path, { throwIfNoEntry: false });
   if (!state) return undefined;
-  if (!state.isFile()) throw new PlayError(`${dest} is there on this machine, but is no file`);
-  return localFile(dest).sum();
+  if (!state.isFile()) throw new PlayError(`${path} is there on this machine, but is no file`);
+  return state.size;
 }
 
 /**
- * Brings a file of the host here, piece by piece. It appears whole or not at all: temporary name, sum, fsync, rename.
+ * Brings a file of the host here by a stream, from where an earlier run was cut. It appears whole or not at all: a name of
+ * its own on the way, the sums of both ends compared, fsync, mode, rename.
  * @throws PlayError if it was changed meanwhile, or cannot be written.
  */
 export async function fetchFile(
   connection: Connection,
   { path, dest, mode = 0o600 }: FetchWish,
-  { sizeBytes, sum }: FetchState,
+  { sizeBytes, keptBytes }: FetchState,
   onProgress: (doneBytes: number) => void = () => undefined,
 ): Promise<void> {
   mkdirSync(dirname(dest), { recursive: true });
-  const temporary = join(dirname(dest), `.${basename(dest)}.etcd-play-new`);
-  await rm(temporary, { force: true });
-  const file = await open(temporary, 'wx', 0o600);
+  const part = partPath(dest);
+  const { file, hash } = await openPart(part, keptBytes);
   try {
-    const hash = createHash('sha256');
-    for (let done = 0; done < sizeBytes; ) {
-      const piece = await pieceOf(connection, path, done / PIECE_BYTES);
-      if (piece.length === 0) break;
-      hash.update(piece);
-      await file.writeFile(piece);
-      done += piece.length;
-      onProgress(done);
-      if (piece.length < PIECE_BYTES) break;
-    }
-    if (hash.digest('hex') !== sum) {
+    const p = quote(path);
+    // The host takes its sum while the bytes are on their way.
+    const script = [
+      `{ sum=$(${piece(0, sizeBytes)} <${p} | { openssl dgst -sha256 -r 2>/dev/null || sha256sum; }); echo "\${sum%% *}" >&2; } &`,
+      `${piece(keptBytes, sizeBytes - keptBytes)} <${p}; r=$?; wait "$!"; exit "$r"`,
+    ].join('\n');
+    const { code, stderr, sha256 } = await receive(connection, script, file, {
+      at: keptBytes,
+      hash,
+      onProgress: (done) => onProgress(keptBytes + done),
+    });
+    if (code !== 0) throw new PlayError(`${path} cannot be read: ${stderr.trim()}`);
+    if (stderr.trim() !== sha256) {
       throw new PlayError(`${path} was changed while it was fetched`, { next: 'Run again when nobody writes to it.' });
     }
     await file.chmod(mode);
     await file.sync();
     await file.close();
-    await rename(temporary, dest);
+    await rename(part, dest);
   } catch (error) {
     await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
+    // What came over a line that was cut is good for the next run.
+    if (!(error instanceof UnreachableError || error instanceof RemoteTimeoutError)) await rm(part, { force: true });
     throw error;
   }
 }
 
-async function pieceOf(connection: Connection, path: string, index: number): Promise<Buffer> {
-  const read = `dd bs=${PIECE_BYTES} skip=${index} count=1 iflag=fullblock status=none <${quote(path)} | base64 -w 0`;
-  const { code, stdout, stderr } = await connection.run(read, { timeoutMs: PIECE_TIMEOUT_MS });
-  if (code !== 0 || stderr !== '') throw new PlayError(`${path} cannot be read: ${stderr.trim()}`);
-  return Buffer.from(stdout, 'base64');
+/** The part to go on with, closed to others, and the sum so far. */
+async function openPart(path: string, keptBytes: number): Promise<{ file: FileHandle; hash: Hash }> {
+  const hash = createHash('sha256');
+  if (keptBytes === 0) {
+    await rm(path, { force: true });
+    return { file: await open(path, 'wx', 0o600), hash };
+  }
+  for await (const chunk of createReadStream(path, { end: keptBytes - 1 })) hash.update(chunk as Buffer);
+  const file = await open(path, 'r+');
+  await file.truncate(keptBytes);
+  return { file, hash };
 }

@@ -1,10 +1,10 @@
-import { isIP } from 'node:net';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { type Network, network } from './network.ts';
 import type { Change, Resource } from './resource.ts';
 
 export interface FirewallWish {
-  /** Ports to be reached, such as `2379/tcp`. */
+  /** Ports to be reached, such as `2379/tcp`, and ranges of them, such as `30000-32767/tcp`. */
   ports: readonly string[];
   /** Addresses or networks (CIDR) that may reach them. Default: everyone. */
   from?: readonly string[];
@@ -12,10 +12,18 @@ export interface FirewallWish {
 
 type Firewall = 'firewalld' | 'ufw';
 
+/** Ports that are, or are to be, open: for everyone, or from one network. */
+export interface Rule {
+  first: number;
+  last: number;
+  protocol: string;
+  from?: string;
+}
+
 export interface FirewallState {
   active: Firewall | undefined;
-  /** Rules as the firewall lists them; of firewalld those that are in force and kept. */
-  rules: ReadonlySet<string>;
+  /** What is open now; of firewalld also what will be after a boot. */
+  lists: readonly (readonly Rule[])[];
 }
 
 /**
@@ -23,31 +31,37 @@ export interface FirewallState {
  * firewall is switched on or off, no rule is taken away; a host without an active one needs nothing, and that is said.
  * @throws PlayError for what is no port or no network.
  */
-export function firewall({ ports, from = [] }: FirewallWish): Resource {
-  for (const port of ports) {
-    const [, number] = /^(\d{1,5})\/(tcp|udp)$/.exec(port) ?? [];
-    if (number === undefined || Number(number) < 1 || Number(number) > 65_535) {
-      throw new PlayError(`'${port}' is no port: write it as 2379/tcp`);
-    }
-  }
-  for (const one of from) {
-    const [address = '', bits] = one.split('/');
-    if (isIP(address) === 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits))) {
-      throw new PlayError(`'${one}' is no address or network: write it as 10.0.0.0/8`);
-    }
-  }
+export function firewall({ ports, from }: FirewallWish): Resource {
+  if (ports.length === 0 || from?.length === 0)
+    throw new PlayError('a firewall wants at least one port, and one network');
+  const networks = from?.map(network);
+  const wanted = ports
+    .map(portRule)
+    .flatMap((rule): Wanted[] => networks?.map((one) => ({ ...rule, network: one })) ?? [rule]);
   return {
     kind: 'firewall',
     id: ports.join(' '),
     probe: PROBE,
     follows: true,
-    compare: ({ stdout }) => diffFirewall(parseFirewall(stdout), { ports, from }),
+    compare: ({ stdout }) => diffFirewall(parseFirewall(stdout), wanted),
     remark: ({ stdout }) =>
       parseFirewall(stdout).active ? undefined : 'neither firewalld nor ufw is active: nothing to open',
   };
 }
 
-/** A rule of firewalld counts when it is both in force and kept: the lists are printed one after the other. */
+export interface Wanted extends Omit<Rule, 'from'> {
+  network?: Network;
+}
+
+function portRule(text: string): Wanted {
+  const [, first, last = first, protocol = ''] = /^(\d{1,5})(?:-(\d{1,5}))?\/(tcp|udp|sctp)$/.exec(text) ?? [];
+  if (first === undefined || Number(first) < 1 || Number(last) > 65_535 || Number(last) < Number(first)) {
+    throw new PlayError(`'${text}' is no port: write it as 2379/tcp, or 30000-32767/tcp`);
+  }
+  return { first: Number(first), last: Number(last), protocol };
+}
+
+/** The two lists of firewalld, in force and kept, are printed one after the other. */
 const PROBE = [
   `if [ "$(firewall-cmd --state 2>/dev/null)" = running ]; then echo firewalld`,
   `  for kept in '' --permanent; do echo "list $kept"; firewall-cmd $kept --list-ports | tr ' ' '\\n'; firewall-cmd $kept --list-rich-rules; done`,
@@ -56,45 +70,66 @@ const PROBE = [
 ].join('\n');
 
 export function parseFirewall(text: string): FirewallState {
-  const [name, ...lines] = text.trim().split('\n');
-  if (name === 'ufw') return { active: name, rules: new Set(lines.map((line) => line.trim())) };
-  if (name !== 'firewalld') return { active: undefined, rules: new Set() };
+  const [active, ...lines] = text.trim().split('\n');
+  if (active === 'ufw') return { active, lists: [lines.flatMap(ufwRule)] };
+  if (active !== 'firewalld') return { active: undefined, lists: [] };
   const second = lines.lastIndexOf('list --permanent');
-  const inForce = new Set(lines.slice(0, second));
-  return { active: name, rules: new Set(lines.slice(second + 1).filter((line) => inForce.has(line))) };
+  return { active, lists: [lines.slice(0, second), lines.slice(second)].map((list) => list.flatMap(firewalldRule)) };
 }
 
-export function diffFirewall({ active, rules }: FirewallState, { ports, from = [] }: FirewallWish): Change | undefined {
+/** `8000-8100/tcp`, or `rule family="ipv4" source address="10.0.0.0/8" port port="2380" protocol="tcp" accept`. */
+function firewalldRule(line: string): Rule[] {
+  const rich = /^rule (?:family="\w+" )?(?:source address="([^"]+)" )?port port="([\d-]+)" protocol="(\w+)" accept$/;
+  const [, from, range, protocol] = rich.exec(line) ?? /^()([\d-]+)\/(\w+)$/.exec(line) ?? [];
+  return range && protocol ? [{ ...ends(range), protocol, ...(from ? { from } : {}) }] : [];
+}
+
+/** `ufw allow 8000:8100/tcp`, or `ufw allow from 10.0.0.0/8 to any port 2380 proto tcp`; then perhaps a comment. */
+function ufwRule(line: string): Rule[] {
+  const plain = /^ufw allow ()([\d:]+)\/(\w+)(?: comment .*)?$/;
+  const narrow = /^ufw allow from (\S+) to any port ([\d:]+) proto (\w+)(?: comment .*)?$/;
+  const [, from, range, protocol] = plain.exec(line) ?? narrow.exec(line) ?? [];
+  return range && protocol ? [{ ...ends(range), protocol, ...(from ? { from } : {}) }] : [];
+}
+
+function ends(range: string): { first: number; last: number } {
+  const [first = '', last = first] = range.split(/[-:]/);
+  return { first: Number(first), last: Number(last) };
+}
+
+export function diffFirewall({ active, lists }: FirewallState, wanted: readonly Wanted[]): Change | undefined {
   if (!active) return undefined;
-  const wanted = ports.flatMap((port) => (from.length > 0 ? from.map((one) => ({ port, from: one })) : [{ port }]));
-  const due = wanted.filter((rule) => !rules.has(ruleText(active, rule)));
+  // firewalld joins ranges that touch, and does not list a port twice that a range has.
+  const isIn =
+    ({ first, last, protocol, network }: Wanted) =>
+    (rule: Rule) =>
+      rule.protocol === protocol && rule.from === network?.text && rule.first <= first && last <= rule.last;
+  const due = wanted.filter((one) => !lists.every((list) => list.some(isIn(one))));
   if (due.length === 0) return undefined;
-  const commands = due.flatMap((rule) => openingCommands(active, rule));
-  const words = due.map(({ port, from: one }: Rule) => (one ? `${port} from ${one}` : port));
+  const words = due.map(
+    (one) => `${rangeText(one, '-')}/${one.protocol}${one.network ? ` from ${one.network.text}` : ''}`,
+  );
+  const commands = due.flatMap((one) => (active === 'ufw' ? ufwCommands(one) : firewalldCommands(one)));
   return { summary: `${active} opens ${words.join(', ')}`, apply: commands.join('\n') };
 }
 
-interface Rule {
-  port: string;
-  from?: string;
+function rangeText({ first, last }: Wanted, between: string): string {
+  return first === last ? String(first) : `${first}${between}${last}`;
 }
 
-/** The rule as the firewall lists it. */
-function ruleText(active: Firewall, { port, from }: Rule): string {
-  const [number, protocol] = port.split('/');
-  if (active === 'ufw') return `ufw ${ufwWords({ port, ...(from ? { from } : {}) }).join(' ')}`;
-  if (!from) return port;
-  const family = isIP(from.split('/')[0]!) === 6 ? 'ipv6' : 'ipv4';
-  return `rule family="${family}" source address="${from}" port port="${number}" protocol="${protocol}" accept`;
+function ufwCommands({ network, protocol, ...range }: Wanted): string[] {
+  const ports = rangeText({ protocol, ...range }, ':');
+  return [
+    network
+      ? `ufw allow from ${network.text} to any port ${ports} proto ${protocol}`
+      : `ufw allow ${ports}/${protocol}`,
+  ];
 }
 
-function ufwWords({ port, from }: Rule): string[] {
-  const [number, protocol] = port.split('/');
-  return from ? ['allow', 'from', from, 'to', 'any', 'port', number!, 'proto', protocol!] : ['allow', port];
-}
-
-function openingCommands(active: Firewall, rule: Rule): string[] {
-  if (active === 'ufw') return [`ufw ${ufwWords(rule).map(quote).join(' ')}`];
-  const option = rule.from ? `--add-rich-rule=${ruleText(active, rule)}` : `--add-port=${rule.port}`;
+function firewalldCommands({ network, protocol, ...range }: Wanted): string[] {
+  const ports = rangeText({ protocol, ...range }, '-');
+  const option = network
+    ? `--add-rich-rule=rule family="${network.family}" source address="${network.text}" port port="${ports}" protocol="${protocol}" accept`
+    : `--add-port=${ports}/${protocol}`;
   return ['', '--permanent '].map((kept) => `firewall-cmd -q ${kept}${quote(option)}`);
 }

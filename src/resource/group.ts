@@ -1,5 +1,5 @@
 import { quote } from '../connection/quote.ts';
-import { accountName } from './account-name.ts';
+import { accountName, accountNumber } from './account-name.ts';
 import type { Change, Resource } from './resource.ts';
 
 export interface GroupWish {
@@ -14,10 +14,11 @@ export interface GroupWish {
 
 /**
  * A group of the host.
- * @throws PlayError for a name that no account can have.
+ * @throws PlayError for a name or a number that no group can have.
  */
 export function group(wish: GroupWish): Resource {
   const name = quote(accountName(wish.name, 'group'));
+  if (wish.gid !== undefined) accountNumber(wish.gid, 'gid');
   return {
     kind: 'group',
     id: wish.name,

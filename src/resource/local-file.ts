@@ -45,14 +45,19 @@ function sumOf(path: string, { dev, ino, size, mtimeNs, ctimeNs }: BigIntStats):
   return sum;
 }
 
-function read(path: string): string {
+/** sha256 of the first bytes of a file. @throws InputError if it cannot be read. */
+export function sumOfStart(path: string, bytes: number): string {
+  return read(path, bytes);
+}
+
+function read(path: string, end = Number.POSITIVE_INFINITY): string {
   const hash = createHash('sha256');
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, 'r');
-    for (let count = 1; count > 0; ) {
-      count = readSync(descriptor, chunk);
+    for (let [at, count] = [0, 1]; count > 0 && at < end; at += count) {
+      count = readSync(descriptor, chunk, 0, Math.min(chunk.length, end - at), null);
       hash.update(chunk.subarray(0, count));
     }
     return hash.digest('hex');

@@ -3,10 +3,19 @@ import { PlayError } from '../errors.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
 export interface PackagesWish {
-  /** Names in the repositories of the host. */
+  /**
+   * Names in the repositories of the host. `name=version` asks for that version, as the package manager writes it; without
+   * one, whichever is there will do.
+   */
   names: readonly string[];
   /** Default: true. False removes them; their configuration stays. */
   present?: boolean;
+}
+
+/** A package that is asked for. */
+export interface Asked {
+  name: string;
+  version?: string;
 }
 
 /** How long another run of apt or dnf is waited for. */
@@ -14,52 +23,87 @@ const LOCK_SECONDS = 300;
 const APPLY_TIMEOUT_MS = 30 * 60_000;
 
 /**
- * Packages of the host's own package manager, apt or dnf, in one call. Which version is there does not matter.
- * @throws PlayError for a name that no package has.
+ * Packages of the host's own package manager, apt or dnf, in one call. A name that other packages provide counts as there
+ * when one of those is.
+ * @throws PlayError for what no package can be called.
  */
 export function packages({ names, present = true }: PackagesWish): Resource {
-  const wrong = names.find((name) => !/^[A-Za-z0-9][A-Za-z0-9+._:-]*[A-Za-z0-9+.]$/.test(name));
-  if (wrong !== undefined || names.length === 0) {
-    const next = 'The name alone, as apt or dnf lists it; no version, no pattern, no file.';
-    throw new PlayError(names.length === 0 ? 'no package is named' : `no package is called '${wrong}'`, { next });
-  }
+  if (names.length === 0) throw new PlayError('no package is named');
+  const asked = names.map((name) => askedFor(name, present));
   return {
     kind: 'packages',
     id: names.join(' '),
-    probe: packagesProbe(names),
-    compare: ({ stdout }) => diffPackages(parsePackages(stdout), { names, present }),
+    probe: packagesProbe(asked),
+    compare: ({ stdout }) => diffPackages(parsePackages(stdout), asked, present),
   };
 }
 
-/** Prints the package manager, then each package that is installed. */
-function packagesProbe(names: readonly string[]): string {
-  const words = names.map(quote).join(' ');
-  const dpkg = `dpkg-query -W -f '\${db:Status-Status} \${Package} \${Package}:\${Architecture}\\n' -- ${words} 2>/dev/null | sed -n 's/^installed //p'`;
-  const rpm = `for n in ${words}; do if rpm -q --whatprovides -- "$n" >/dev/null 2>&1; then echo "$n"; fi; done`;
-  return `if command -v apt-get >/dev/null; then echo apt; ${dpkg}; elif command -v dnf >/dev/null; then echo dnf; ${rpm}; fi`;
+function askedFor(text: string, present: boolean): Asked {
+  const [, name, version] =
+    /^([A-Za-z0-9][A-Za-z0-9+._:-]*[A-Za-z0-9+.])(?:=([A-Za-z0-9][A-Za-z0-9.+:~^-]*))?$/.exec(text) ?? [];
+  if (name === undefined || (version !== undefined && !present)) {
+    const next = 'A name as apt or dnf lists it, or name=version; no pattern, no file; no version where it is removed.';
+    throw new PlayError(`no package is called '${text}'`, { next });
+  }
+  return version === undefined ? { name } : { name, version };
+}
+
+/** What each package manager says of a package: name, name with architecture, version, and what else it provides. */
+const DPKG_FORMAT =
+  '${db:Status-Status} ${Package} ${Package}:${Architecture} ${source:Upstream-Version} ${Version} ${Provides}\\n';
+const RPM_FORMAT =
+  '%{NAME} %{NAME}.%{ARCH} %{VERSION} %{VERSION}-%{RELEASE} %{EPOCHNUM}:%{VERSION}-%{RELEASE}[ %{PROVIDENAME}]\\n';
+
+/** Prints the package manager, then what is installed of those that could be meant. */
+function packagesProbe(asked: readonly Asked[]): string {
+  const words = asked.map(({ name }) => `-e ${quote(name)}`).join(' ');
+  const filter = `LC_ALL=C grep -F ${words}`;
+  const dpkg = `dpkg-query -W -f ${quote(DPKG_FORMAT)} | sed -n 's/^installed //p' | ${filter}`;
+  const rpm = `rpm -qa --qf ${quote(RPM_FORMAT)} | ${filter}`;
+  return `if command -v apt-get >/dev/null; then echo apt; ${dpkg}; elif command -v dnf >/dev/null; then echo dnf; ${rpm}; fi; :`;
 }
 
 export interface PackagesState {
   manager: 'apt' | 'dnf' | undefined;
-  installed: ReadonlySet<string>;
+  /** The versions of each installed package, in all ways to write them, by its names. */
+  installed: ReadonlyMap<string, readonly string[]>;
+  /** Names that installed packages provide beside their own. */
+  provided: ReadonlySet<string>;
 }
 
 export function parsePackages(text: string): PackagesState {
   const [manager, ...lines] = text.trim().split('\n');
-  const installed = new Set(lines.flatMap((line) => line.split(' ')));
-  return { manager: manager === 'apt' || manager === 'dnf' ? manager : undefined, installed };
+  const installed = new Map<string, string[]>();
+  const provided = new Set<string>();
+  for (const line of lines) {
+    const [name = '', full = '', ...rest] = line.split(/[ ,]+/);
+    const versions = rest.splice(0, manager === 'apt' ? 1 : 3);
+    for (const one of [name, full]) installed.set(one, [...(installed.get(one) ?? []), ...versions]);
+    for (const one of rest) if (/^[^()=<>]+$/.test(one)) provided.add(one);
+  }
+  return { manager: manager === 'apt' || manager === 'dnf' ? manager : undefined, installed, provided };
 }
 
 export function diffPackages(
-  { manager, installed }: PackagesState,
-  { names, present = true }: PackagesWish,
+  { manager, installed, provided }: PackagesState,
+  asked: readonly Asked[],
+  present: boolean,
 ): Change | undefined {
   if (!manager) throw new ProbeError('the host has neither apt nor dnf');
-  const due = names.filter((name) => installed.has(name) !== present);
+  const isThere = ({ name, version }: Asked) => {
+    if (version !== undefined) return installed.get(name)?.includes(version) ?? false;
+    return installed.has(name) || (present && provided.has(name));
+  };
+  const due = asked.filter((one) => isThere(one) !== present);
   if (due.length === 0) return undefined;
-  const words = due.map(quote).join(' ');
-  const apply = manager === 'apt' ? aptScript(words, present) : dnfScript(words, present);
-  return { summary: `${present ? 'new' : 'removed'}: ${due.join(', ')}`, apply, timeoutMs: APPLY_TIMEOUT_MS };
+  const separator = manager === 'apt' ? '=' : '-';
+  const words = due.map(({ name, version }) => quote(version === undefined ? name : name + separator + version));
+  const apply = manager === 'apt' ? aptScript(words.join(' '), present) : dnfScript(words.join(' '), present);
+  const told = due.map(({ name, version }) => {
+    const now = installed.get(name)?.at(-1);
+    return version === undefined ? name : `${name} ${now ? `${now} → ` : ''}${version}`;
+  });
+  return { summary: `${present ? 'installed' : 'removed'}: ${told.join(', ')}`, apply, timeoutMs: APPLY_TIMEOUT_MS };
 }
 
 /** The lists are only fetched when a package is not found by those that are there: a mirror is asked as little as can be. */

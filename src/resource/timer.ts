@@ -20,6 +20,8 @@ export interface TimerWish {
   randomizedDelayMs?: number;
   /** The longest that one run may take. Default: no limit. */
   timeoutMs?: number;
+  /** Default: true. False stops and removes the pair; a run that is under way goes on to its end. */
+  present?: boolean;
 }
 
 /**
@@ -28,7 +30,14 @@ export interface TimerWish {
  */
 export function timer(wish: TimerWish): Resource[] {
   unitName(wish.name);
-  const { name } = wish;
+  const { name, present = true } = wish;
+  if (!present) {
+    return [
+      service({ name: `${name}.timer`, state: 'stopped', enabled: false }),
+      unit({ name: `${name}.timer`, present }),
+      unit({ name: `${name}.service`, present }),
+    ];
+  }
   return [
     unit({ name: `${name}.service`, content: serviceText(wish) }),
     unit({ name: `${name}.timer`, content: timerText(wish) }),

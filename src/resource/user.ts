@@ -1,6 +1,7 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
-import { accountName } from './account-name.ts';
+import type { Secret } from '../secret.ts';
+import { accountName, accountNumber } from './account-name.ts';
 import { checkedPath } from './checked-path.ts';
 import type { Change, Resource } from './resource.ts';
 
@@ -22,6 +23,13 @@ export interface UserWish {
   system?: boolean;
   /** The home directory of a new user is made. Default: true, but for system users. */
   createHome?: boolean;
+  /**
+   * The hash of the password, as crypt(5) writes it (`$y$…`, `$6$…`); `!` or `*` where none fits. It reaches the host as a
+   * secret does: over a stream, in no argument list.
+   */
+  password?: Secret;
+  /** Only a new user gets `password`; one that is there keeps its own. Default: false. */
+  keepPassword?: boolean;
   /** Default: true. A user that is removed leaves its files and its home directory. */
   present?: boolean;
 }
@@ -34,30 +42,46 @@ export interface UserState {
   comment: string;
   home: string;
   shell: string;
+  /** The password is the wanted one. */
+  hasPassword: boolean;
 }
 
 /**
  * A user of the host; what the wish leaves out is left as it is. For a user that only runs a service, see `systemUser`.
- * @throws PlayError for names and paths that no account can have.
+ * @throws PlayError for names, numbers, paths and hashes that no account can have.
  */
 export function user(wish: UserWish): Resource {
   const name = quote(accountName(wish.name, 'user'));
-  for (const one of [...(wish.groups ?? []), wish.group ?? []].flat()) accountName(one, 'group');
-  for (const path of [wish.home ?? [], wish.shell ?? []].flat()) {
-    if (/[:\p{Cc}]/u.test(checkedPath(path, 'a user'))) throw new PlayError(`a user cannot have the path '${path}'`);
-  }
-  if (/[:\p{Cc}]/u.test(wish.comment ?? '')) {
-    throw new PlayError('the comment of a user holds no colon, no line break and no other control character');
-  }
+  checkUser(wish);
+  // Compared on the host: no hash comes back.
+  const hash = wish.password && quote(wish.password.reveal());
+  const shadow = `if [ "$(getent shadow -- ${name} | cut -d : -f 2)" = ${hash} ]; then echo 'password as wanted'; fi`;
   return {
     kind: 'user',
     id: wish.name,
-    probe: `if getent passwd -- ${name}; then id -gn -- ${name}; id -Gn -- ${name}; fi`,
+    probe: `if getent passwd -- ${name}; then id -gn -- ${name}; id -Gn -- ${name}; ${hash ? shadow : ':'}; fi`,
     compare: ({ stdout }) => diffUser(parseUser(stdout, wish.name), wish),
   };
 }
 
-/** Reads a line of `getent passwd`, then `id -gn`, then `id -Gn`. Undefined where there is no such user. */
+function checkUser({ name, uid, group, groups = [], home, shell, comment = '', password }: UserWish): void {
+  for (const one of group === undefined ? groups : [group, ...groups]) accountName(one, 'group');
+  if (uid !== undefined) accountNumber(uid, 'uid');
+  for (const path of [home, shell]) {
+    if (path === undefined) continue;
+    if (/[:\p{Cc}]/u.test(checkedPath(path, 'a user'))) throw new PlayError(`a user cannot have the path '${path}'`);
+  }
+  if (/[:\p{Cc}]/u.test(comment)) {
+    throw new PlayError('the comment of a user holds no colon, no line break and no other control character');
+  }
+  if (password && !/^([!*]|\$[0-9a-z-]+\$[\x21-\x39\x3b-\x7e]+$)/.test(password.reveal())) {
+    throw new PlayError(`what is given as the password of ${name} is not the hash of one`, {
+      next: 'Make it with: openssl passwd -6',
+    });
+  }
+}
+
+/** Reads a line of `getent passwd`, then `id -gn`, `id -Gn`, and what is said of the password. Undefined: no such user. */
 export function parseUser(text: string, name: string): UserState | undefined {
   const lines = text.split('\n');
   const at = lines.findIndex((line) => line.startsWith(`${name}:`));
@@ -65,14 +89,20 @@ export function parseUser(text: string, name: string): UserState | undefined {
   const [, , uid, , comment = '', home = '', shell = ''] = lines[at]!.split(':');
   const group = lines[at + 1] ?? '';
   const groups = (lines[at + 2] ?? '').split(' ').filter((one) => one !== '' && one !== group);
-  return { uid: Number(uid), group, groups, comment, home, shell };
+  const hasPassword = lines[at + 3] === 'password as wanted';
+  return { uid: Number(uid), group, groups, comment, home, shell, hasPassword };
 }
 
 export function diffUser(actual: UserState | undefined, wish: UserWish): Change | undefined {
   const name = quote(wish.name);
   const { present = true, groups = [], onlyGroups = false } = wish;
   if (!present) return actual && { summary: 'no user', apply: `userdel -- ${name}` };
-  if (!actual) return { summary: 'new user', apply: `useradd ${newUser(wish).join(' ')} -- ${name}` };
+  const setPassword = wish.password
+    ? [`printf '%s\\n' ${quote(`${wish.name}:${wish.password.reveal()}`)} | chpasswd -e`]
+    : [];
+  if (!actual) {
+    return { summary: 'new user', apply: [`useradd ${newUser(wish).join(' ')} -- ${name}`, ...setPassword].join('\n') };
+  }
   const words: string[] = [];
   const options: string[] = [];
   const differs = (key: 'uid' | 'group' | 'shell' | 'home' | 'comment', option: string) => {
@@ -92,8 +122,12 @@ export function diffUser(actual: UserState | undefined, wish: UserWish): Change 
   if (surplus.length > 0) words.push(`not in ${surplus.join(', ')}`);
   if (onlyGroups && missing.length + surplus.length > 0) options.push('--groups', quote(groups.join(',')));
   else if (missing.length > 0) options.push('--append', '--groups', quote(missing.join(',')));
-  if (words.length === 0) return undefined;
-  return { summary: words.join(', '), apply: `usermod ${options.join(' ')} -- ${name}` };
+  const lines = options.length > 0 ? [`usermod ${options.join(' ')} -- ${name}`] : [];
+  if (wish.password && !wish.keepPassword && !actual.hasPassword) {
+    words.push('password');
+    lines.push(...setPassword);
+  }
+  return words.length === 0 ? undefined : { summary: words.join(', '), apply: lines.join('\n') };
 }
 
 function newUser({

@@ -15,13 +15,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ARCHIVE_MARK, type ArchiveWish, archive, diffArchive } from '../../../src/resource/archive.ts';
+import { ARCHIVE_MARK, archive, type DesiredArchive, diffArchive } from '../../../src/resource/archive.ts';
 import { localShell } from '../connection/local-shell.ts';
 import { onThisMachine } from './on-this-machine.ts';
 
 const { at, look, apply } = onThisMachine();
 
-const wish: ArchiveWish = { source: '/x.tar.gz', sizeBytes: 20_400_000, sha256: 'a'.repeat(64), dest: '/opt/x' };
+const wish: DesiredArchive = { source: '/x.tar.gz', sizeBytes: 20_400_000, sha256: 'a'.repeat(64), dest: '/opt/x' };
 
 describe('the difference of an archive', () => {
   it.each([
@@ -134,7 +134,7 @@ describe('an archive that does not arrive well', () => {
     writeFileSync(join(made, 'text.tar.gz'), 'this is no archive'.repeat(50_000));
     return wishOf(join(made, 'text.tar.gz'));
   }
-  const cases: [string, () => Omit<ArchiveWish, 'dest'>, RegExp][] = [
+  const cases: [string, () => Omit<DesiredArchive, 'dest'>, RegExp][] = [
     ['damaged on its way', damaged, /the archive arrived damaged: sha256 [0-9a-f]{64}, wanted/],
     ['whole but no archive', noArchive, /not in gzip format/],
   ];

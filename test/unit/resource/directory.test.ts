@@ -1,17 +1,17 @@
 import { lstatSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type DirectoryWish, diffDirectory, directory } from '../../../src/resource/directory.ts';
+import { type DesiredDirectory, diffDirectory, directory } from '../../../src/resource/directory.ts';
 import type { PathState } from '../../../src/resource/path-state.ts';
 import { ProbeError } from '../../../src/resource/resource.ts';
 import { onThisMachine, state } from './on-this-machine.ts';
 
 const { at, look, apply, run } = onThisMachine();
 
-const wish: DirectoryWish = { path: '/data', owner: 'etcd', group: 'etcd', mode: 0o700 };
+const wish: DesiredDirectory = { path: '/data', owner: 'etcd', group: 'etcd', mode: 0o700 };
 const there = state('directory', { owner: 'etcd', group: 'etcd', mode: 0o700 });
 
 describe('the difference of a directory', () => {
-  it.each<[string, PathState, Partial<DirectoryWish>, string | undefined]>([
+  it.each<[string, PathState, Partial<DesiredDirectory>, string | undefined]>([
     ['is nothing where it is as wanted', there, {}, undefined],
     ['is a new one where there is none', state('absent'), {}, 'new directory, etcd, 0700'],
     [

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import type { Connection } from '../../../src/connection/connection.ts';
+import type { Connection, RunOptions } from '../../../src/connection/connection.ts';
 import { ABSENT, type PathState } from '../../../src/resource/path-state.ts';
 import type { Change, Found, Resource } from '../../../src/resource/resource.ts';
 import { type Applied, applyAll, probeAll } from '../../../src/runner/batch.ts';
@@ -31,7 +31,7 @@ export function onThisMachine() {
     await applyAll(shell, [change], (_, applied) => answers.push(applied));
     return answers[0];
   };
-  return { at, look, apply, run: (script: string) => shell.run(script) };
+  return { at, look, apply, run: (script: string, options?: RunOptions) => shell.run(script, options) };
 }
 
 /** What a batch would have found, made by hand. */

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
+import { posix } from 'node:path';
+import { Readable } from 'node:stream';
+import type { ScriptInput } from '../connection/connection.ts';
+import { quote } from '../connection/quote.ts';
+import { PlayError } from '../errors.ts';
+import { type LocalFile, sumOfStart } from './local-file.ts';
+
+/** From this size on, what is sent goes on where it was cut; less is sent again in no time. */
+export const RESUMED_FROM_BYTES = 8 << 20;
+const CHUNK_BYTES = 256 * 1024;
+
+/** What a transfer that was cut has left of a file. */
+export interface Part {
+  sizeBytes: number;
+  sum: string;
+}
+
+/** Where a file lies while it is on its way. */
+export function partPath(path: string): string {
+  return posix.join(posix.dirname(path), `.${posix.basename(path)}.etcd-play-part`);
+}
+
+/** True for a part that only we can have written. */
+const isOurs = '[ -f "$q" ] && [ ! -L "$q" ] && [ -O "$q" ]';
+
+/** Prints what {@link readPart} reads: one line, or nothing. */
+export function partProbe(path: string): string {
+  return `q=${quote(partPath(path))}; if ${isOurs}; then ${sumOf('"$q"')}; printf 'part %s %s\\n' "$(stat -c %s -- "$q")" "$sum"; fi`;
+}
+
+export function readPart(text: string): Part | undefined {
+  const [, size, sum] = /^part (\d+) ([0-9a-f]{64})$/m.exec(text) ?? [];
+  return size === undefined || sum === undefined ? undefined : { sizeBytes: Number(size), sum };
+}
+
+/** How many bytes need not be sent again: all of a part that is how the file begins, or none. */
+export function keptBytes(part: Part | undefined, { path, sizeBytes }: Pick<LocalFile, 'path' | 'sizeBytes'>): number {
+  if (!part || part.sizeBytes > sizeBytes) return 0;
+  return sumOfStart(path, part.sizeBytes) === part.sum ? part.sizeBytes : 0;
+}
+
+/** Lines of `sh`: `$q` is the part, with its first `kept` bytes or none, closed to others. */
+export function openPart(path: string, kept: number): string[] {
+  return [
+    `q=${quote(partPath(path))}`,
+    kept > 0
+      ? `{ ${isOurs}; } || { echo "$q was changed meanwhile: run again" >&2; exit 1; }\ntruncate -s ${kept} -- "$q"`
+      : 'rm -f -- "$q"\n( umask 077; set -C; : >"$q" )',
+  ];
+}
+
+/** A word of `sh` that sets `sum`: what is at hand is taken that is fast, since a sum may cost as much as the way. */
+export function sumOf(file: string): string {
+  return `sum=$(openssl dgst -sha256 -r <${file} 2>/dev/null) || sum=$(sha256sum <${file}); sum=\${sum%% *}`;
+}
+
+/**
+ * Lines of `sh` that read a file's rest and its sum from their input, as {@link restWithSum} gives them, into `$q`. When
+ * the line is cut `$q` stays; when anything else fails it goes.
+ */
+export function receivePart({ sizeBytes }: Pick<LocalFile, 'sizeBytes'>, kept: number): string[] {
+  const count = sizeBytes - kept;
+  return [
+    `dd bs=64k iflag=fullblock,count_bytes count=${count} status=none >>"$q" || { r=$?; [ "$r" -gt 128 ] || rm -f -- "$q"; exit "$r"; }`,
+    'read -r want || { echo "the line was cut" >&2; exit 1; }',
+    'sync -- "$q" & s=$!',
+    sumOf('"$q"'),
+    'if [ "$sum" != "$want" ]; then rm -f -- "$q"; echo "it arrived damaged: sha256 $sum, wanted $want; was it changed meanwhile?" >&2; exit 1; fi',
+    'wait "$s" || { rm -f -- "$q"; exit 1; }',
+  ];
+}
+
+/** A file from a place on, then the sum of the whole as a line: it is reckoned while the bytes go by. */
+export function restWithSum({ path, sizeBytes }: Pick<LocalFile, 'path' | 'sizeBytes'>, kept: number): ScriptInput {
+  async function* bytes() {
+    const before = ageOf(path);
+    const hash = createHash('sha256');
+    const chunks = (start: number, end: number) =>
+      start < end ? createReadStream(path, { start, end: end - 1, highWaterMark: CHUNK_BYTES }) : [];
+    for await (const chunk of chunks(0, kept)) hash.update(chunk as Buffer);
+    let at = kept;
+    for await (const chunk of chunks(kept, sizeBytes)) {
+      hash.update(chunk as Buffer);
+      at += (chunk as Buffer).length;
+      yield chunk as Buffer;
+    }
+    if (at < sizeBytes || ageOf(path) !== before) {
+      throw new PlayError(`${path} was changed while it was sent`, { next: 'Run again when nobody writes to it.' });
+    }
+    yield Buffer.from(`${hash.digest('hex')}\n`);
+  }
+  return { sizeBytes: sizeBytes - kept + SUM_LINE_BYTES, open: () => Readable.from(bytes()) };
+}
+
+const SUM_LINE_BYTES = 65;
+
+function ageOf(path: string): string {
+  const { ino, size, mtimeNs } = statSync(path, { bigint: true });
+  return `${ino} ${size} ${mtimeNs}`;
+}
