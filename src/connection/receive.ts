@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { Connection, RunOptions, ScriptResult } from './connection.ts';
 
@@ -14,6 +14,8 @@ export interface Received extends ScriptResult {
 export interface ReceiveOptions extends Omit<RunOptions, 'output'> {
   /** Where in the file the first byte goes. Default: its beginning. */
   at?: number;
+  /** A sum to go on with: `sha256` is then of what it has seen before, too. */
+  hash?: Hash;
   /** Called with how many bytes have come. */
   onProgress?(doneBytes: number): void;
 }
@@ -28,9 +30,8 @@ export async function receive(
   connection: Connection,
   script: string,
   file: FileHandle,
-  { at = 0, onProgress, ...options }: ReceiveOptions = {},
+  { at = 0, hash = createHash('sha256'), onProgress, ...options }: ReceiveOptions = {},
 ): Promise<Received> {
-  const hash = createHash('sha256');
   let sizeBytes = 0;
   let gathered: Buffer[] = [];
   let gatheredBytes = 0;

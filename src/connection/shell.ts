@@ -198,6 +198,7 @@ export class FramedShell {
     try {
       yield* input.open();
     } catch (cause) {
+      if (cause instanceof PlayError) throw cause;
       throw new PlayError(`what was to be sent cannot be read: ${(cause as Error).message}`, {
         host: this.#host,
         cause,
@@ -236,9 +237,9 @@ export class FramedShell {
 function frameText(script: string, mark: string, input: ScriptInput | undefined): string {
   const ending = `printf '\\n%s %d\\n' ${mark} "$r"; printf '\\n%s\\n' ${mark} >&2`;
   const body = input
-    ? // Exactly `sizeBytes` of the shell's own input; what the script leaves of it is swallowed.
+    ? // Exactly `sizeBytes` of the shell's own input, in bigger pieces than `head` takes; what the script leaves is swallowed.
       `printf '\\n%s\\n' ${mark}-ready
-head -c ${input.sizeBytes} 9>&- | { ( ( eval ${quote(script)}\n); r=$?; cat >/dev/null; ${ending} ) <&4 4<&- 9>&- & } 4<&0`
+dd bs=64k iflag=fullblock,count_bytes count=${input.sizeBytes} status=none 9>&- | { ( ( eval ${quote(script)}\n); r=$?; cat >/dev/null; ${ending} ) <&4 4<&- 9>&- & } 4<&0`
     : `( ( eval ${quote(script)}\n) </dev/null; r=$?; ${ending} ) 9>&- &`;
   return `{ ${body}\nread -r _ || kill -s HUP 0; wait\n}\n`;
 }
