@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, mkdirSync, statSync } from 'node:fs';
+import { createReadStream, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Connection } from '../connection/connection.ts';
@@ -37,7 +37,7 @@ const LOOK_TIMEOUT_MS = 300_000;
  */
 export async function lookAtSource(connection: Connection, { path, dest }: FetchWish): Promise<FetchState | undefined> {
   const part = partPath(dest);
-  const [here, begun] = [sizeHere(dest), sizeHere(part)];
+  const [here, begun] = [sizeHere(dest), sizeBegun(part)];
   const p = quote(path);
   const script = [
     `[ -e ${p} ] || exit 3; [ -f ${p} ] || exit 4; size=$(stat -Lc %s -- ${p}) && : <${p} || exit 5`,
@@ -74,6 +74,12 @@ function sizeHere(path: string): number | undefined {
   if (!state) return undefined;
   if (!state.isFile()) throw new PlayError(`${path} is there on this machine, but is no file`);
   return state.size;
+}
+
+/** Of a part that only we can have written. */
+function sizeBegun(part: string): number | undefined {
+  const state = lstatSync(part, { throwIfNoEntry: false });
+  return state?.isFile() && state.uid === process.getuid?.() ? state.size : undefined;
 }
 
 /**

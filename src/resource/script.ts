@@ -29,10 +29,10 @@ export interface ScriptWish extends RunConditions {
  * @throws InputError if its file cannot be read; PlayError where there is no text, or a condition cannot be.
  */
 export function script({ text: given, source, args = [], name, ...conditions }: ScriptWish): Resource {
-  const text = source === undefined ? given : readFileSync(localFile(source).path, 'utf8');
-  if (text === undefined || (source !== undefined && given !== undefined)) {
+  if ((given === undefined) === (source === undefined)) {
     throw new PlayError('a script is either a text or the source of one');
   }
+  const text = given ?? readFileSync(localFile(source!).path, 'utf8');
   checkConditions(conditions);
   const { user } = conditions;
   const apply = [
