@@ -42,8 +42,8 @@ export async function lookAtSource(connection: Connection, { path, dest }: Fetch
   const script = [
     `[ -e ${p} ] || exit 3; [ -f ${p} ] || exit 4; size=$(stat -Lc %s -- ${p}) && : <${p} || exit 5`,
     'printf "%s\\n" "$size"',
-    sumLine(here === undefined ? 'false' : `[ "$size" = ${here} ]`, `<${p}`),
-    sumLine(begun ? `[ "$size" -ge ${begun} ]` : 'false', `<${p}`, begun),
+    sumLine(here === undefined ? 'false' : `[ "$size" = ${here} ]`, sumOf(p)),
+    sumLine(begun ? `[ "$size" -ge ${begun} ]` : 'false', sumOfPiece(p, begun ?? 0)),
   ].join('\n');
   const { code, stdout, stderr } = await connection.run(script, { timeoutMs: LOOK_TIMEOUT_MS });
   if (code === 3) return undefined;
@@ -58,10 +58,12 @@ export async function lookAtSource(connection: Connection, { path, dest }: Fetch
 }
 
 /** A line with the sum, or an empty one. */
-function sumLine(condition: string, from: string, bytes?: number): string {
-  const sum =
-    bytes === undefined ? sumOf(from.slice(1)) : `sum=$(${piece(0, bytes)} ${from} | sha256sum); sum=\${sum%% *}`;
+function sumLine(condition: string, sum: string): string {
   return `if ${condition}; then ${sum}; else sum=; fi; printf '%s\\n' "$sum"`;
+}
+
+function sumOfPiece(file: string, bytes: number): string {
+  return `sum=$(${piece(0, bytes)} <${file} | { openssl dgst -sha256 -r 2>/dev/null || sha256sum; }); sum=\${sum%% *}`;
 }
 
 /** A command that gives so many bytes of its input from a place on; of a file that grows, no more than that. */
@@ -100,16 +102,16 @@ export async function fetchFile(
     const p = quote(path);
     // The host takes its sum while the bytes are on their way.
     const script = [
-      `{ sum=$(${piece(0, sizeBytes)} <${p} | { openssl dgst -sha256 -r 2>/dev/null || sha256sum; }); echo "\${sum%% *}" >&2; } &`,
+      `{ ${sumOfPiece(p, sizeBytes)}; echo "$sum" >&2; } &`,
       `${piece(keptBytes, sizeBytes - keptBytes)} <${p}; r=$?; wait "$!"; exit "$r"`,
     ].join('\n');
-    const { code, stderr, sha256 } = await receive(connection, script, file, {
+    const { code, stderr, sha256, ...come } = await receive(connection, script, file, {
       at: keptBytes,
       hash,
       onProgress: (done) => onProgress(keptBytes + done),
     });
     if (code !== 0) throw new PlayError(`${path} cannot be read: ${stderr.trim()}`);
-    if (stderr.trim() !== sha256) {
+    if (stderr.trim() !== sha256 || keptBytes + come.sizeBytes !== sizeBytes) {
       throw new PlayError(`${path} was changed while it was fetched`, { next: 'Run again when nobody writes to it.' });
     }
     await file.chmod(mode);

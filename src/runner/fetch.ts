@@ -38,7 +38,8 @@ export function fetch(
       if (found.isHere) return { changed: false };
       const { check } = context.run;
       if (!check) await fetchFile(connection, wanted, found, (done) => context.progress(done, found.sizeBytes));
-      return { changed: true, summary: `${dest}, ${found.sizeBytes} bytes` };
+      const before = found.keptBytes > 0 ? `, ${found.keptBytes} of them here already` : '';
+      return { changed: true, summary: `${dest}, ${found.sizeBytes} bytes${before}` };
     },
     { ...options, check: 'run' },
   );
