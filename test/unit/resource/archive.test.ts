@@ -35,11 +35,11 @@ describe('the difference of an archive', () => {
 
 let made: string;
 /** Packs a top directory with an executable and a large file, as etcd's releases are packed. */
-function pack(name: string, content: string): { source: string; sizeBytes: number; sha256: string } {
+function pack(name: string, content: string, size = 3_000_000): ReturnType<typeof wishOf> {
   const top = join(made, name);
   mkdirSync(join(top, 'docs'), { recursive: true });
   writeFileSync(join(top, 'tool'), content, { mode: 0o755 });
-  writeFileSync(join(top, 'docs', 'large'), randomBytes(3_000_000), { mode: 0o600 });
+  writeFileSync(join(top, 'docs', 'large'), randomBytes(size), { mode: 0o600 });
   execFileSync('tar', ['--owner=4711', '--group=4711', '-czf', `${top}.tar.gz`, '-C', made, name]);
   return wishOf(`${top}.tar.gz`);
 }
@@ -183,6 +183,45 @@ describe('an archive that does not arrive well', () => {
     expect(existsSync(dest)).toBe(false);
     expect((await apply(archive({ ...one, dest })))?.code).toBe(0);
     expect(beside(dest)).toEqual(['v1']);
+  });
+
+  it('when it is big goes on where it was cut, and leaves nothing beside it in the end', async () => {
+    const dest = place('big');
+    const big = pack('big', 'version big', 10_000_000);
+    const resource = archive({ ...big, dest });
+    const change = (await look(resource))!;
+    const shell = await localShell();
+    async function* source() {
+      yield readFileSync(big.source).subarray(0, 6 << 20);
+      await new Promise(() => {});
+    }
+    const running = shell.run(`exec 2>&1\nset -e\n${change.apply}`, {
+      input: { sizeBytes: big.sizeBytes, open: () => Readable.from(source()) },
+    });
+    running.catch(() => undefined);
+    const part = join(dirname(dest), '.v1.etcd-play-part');
+    await expect.poll(() => existsSync(part) && statSync(part).size, { timeout: 5_000 }).toBeGreaterThan(5 << 20);
+    shell.close();
+    await expect(running).rejects.toThrow();
+    expect(existsSync(dest)).toBe(false);
+    expect(statSync(part).mode & 0o077).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const left = statSync(part).size;
+    const rest = (await look(resource))!;
+    expect(rest.summary).toBe('10 MB sent and unpacked, 6 MB of it there already');
+    expect(rest.input!.sizeBytes).toBe(big.sizeBytes - left);
+    expect((await apply(resource))?.code).toBe(0);
+    expect(content(dest)).toBe('version big');
+    expect(beside(dest)).toEqual(['v1']);
+    expect(await look(resource)).toBeUndefined();
+  });
+
+  it('when it is big and damaged leaves nothing to go on with', async () => {
+    const dest = place('big-damaged');
+    const big = pack('other', 'version big', 10_000_000);
+    const answer = await apply(archive({ ...big, sha256: 'a'.repeat(64), dest }));
+    expect(answer?.output).toContain('arrived damaged');
+    expect(beside(dest)).toEqual([]);
   });
 
   it('does not write through a link that someone laid in the place of its temporary name', async () => {
