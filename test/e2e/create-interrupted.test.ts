@@ -114,7 +114,7 @@ async function isOneCluster({ hosts }: Cluster): Promise<void> {
   await etcdctl(lab, hosts[0]!, 'put greeting hello');
   expect(await etcdctl(lab, hosts.at(-1)!, 'get greeting --print-value-only')).toBe('hello\n');
   const left =
-    'grep -h STATE= /etc/etcd/etcd.conf; find / -xdev -name "*etcd-play-new*" -o -xdev -name "*etcd-play-old*"';
+    'grep -h STATE= /etc/etcd/etcd.conf; find / -xdev -name "*etcd-play-new*" -o -xdev -name "*etcd-play-old*" -o -xdev -name "*etcd-play-part*"';
   for (const said of await onEach(hosts, (host) => on(host, left))) {
     expect(said).toBe('ETCD_INITIAL_CLUSTER_STATE="existing"\n');
   }
