@@ -7,6 +7,7 @@ import type { Playbook } from '../runner/playbook.ts';
 import { runPlaybook } from '../runner/run.ts';
 import type { Choice } from '../runner/tags.ts';
 import { auditScreen } from '../screen/audit.ts';
+import { LastWords } from '../screen/last-words.ts';
 import { legible, legibleName } from '../screen/legible.ts';
 import type { Screen, ScreenOptions } from '../screen/screen.ts';
 import { several } from '../screen/several.ts';
@@ -77,7 +78,9 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
           (password?.reveal() ?? ''),
       )
     : undefined;
-  const stop = stopOnSignals(screen);
+  const lastWords = new LastWords();
+  const heard = several(lastWords.screen, screen);
+  const stop = stopOnSignals(screen, lastWords);
   try {
     const report = await runPlaybook({
       playbook,
@@ -97,7 +100,7 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
       askSecret: process.stdin.isTTY ? async (question) => new Secret(await askSecret(question)) : undefined,
       templateDirs: searchFolders('templates', inventoryDirs),
       signal: stop.signal,
-      listener: screen.listener,
+      listener: heard.listener,
       choice,
       confirm: args.yes ? async () => true : process.stdin.isTTY ? askWord : undefined,
     });
@@ -137,11 +140,15 @@ async function openShown(args: PlayArguments): Promise<Screen> {
   return veiled((await import('../screen/lines.ts')).linesScreen(options), legible, legibleName);
 }
 
-/** The first signal stops the run where it is safe to; the second ends the process at once. */
-function stopOnSignals(screen: Screen): { signal: AbortSignal; release(): void } {
+/** The first signal stops the run where it is safe to; the second ends the process at once, not without its recap. */
+function stopOnSignals(screen: Screen, lastWords: LastWords): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const onSignal = () => {
-    if (controller.signal.aborted) process.exit(ExitCode.interrupted);
+    if (controller.signal.aborted) {
+      const end = lastWords.cutOff();
+      if (end) screen.listener(end);
+      process.exit(ExitCode.interrupted);
+    }
     controller.abort();
     const text = 'Stopping: what is under way is finished first. Once more to stop at once.';
     screen.listener({ type: 'message', level: 'warning', text });

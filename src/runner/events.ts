@@ -33,6 +33,22 @@ export type RunEvent =
       error?: PlayError;
     }
   | { type: 'play-end'; play: string }
+  /** Only where somebody watches (`-vv`). */
+  | { type: 'connected'; host: string; detail: string; durationMs: number }
+  /** A script that a host was given; what it is and what it said only where that is wanted (`-vvv`). */
+  | {
+      type: 'script';
+      host: string;
+      /** Which one it is on this connection. */
+      number: number;
+      /** Undefined where no answer came. */
+      code: number | undefined;
+      sentBytes: number;
+      durationMs: number;
+      script?: string;
+      stdout?: string;
+      stderr?: string;
+    }
   /** `text` stands by itself: a plan, a table. */
   | { type: 'message'; level: 'info' | 'warning'; text: string }
   | {

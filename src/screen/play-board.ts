@@ -1,99 +1,67 @@
 import { CONTROL, type RunEvent, type TaskStatus } from '../runner/events.ts';
-import { formatDuration, type Paint } from './words.ts';
+import { HostRow } from './host-row.ts';
+import { TaskRow } from './task-row.ts';
+import type { Paint } from './words.ts';
 
-/** Above this many hosts a row for each would be slower to draw than the work takes. */
+/** Above this many hosts a row for each would not fit into a window. */
 const MOST_ROWS = 10;
 
-/** What one play looks like at this moment: a row for each host, or one row for all of them. */
+/** One line of a board. */
+export interface BoardRow {
+  note(event: HostEvent): void;
+  /** The play is over: what has not ended will not. */
+  end(): void;
+  /** Nothing can happen to it any more. */
+  readonly settled: boolean;
+  line(columns: number, spinner: string): string;
+}
+
+export type HostEvent = Extract<RunEvent, { type: 'task-start' | 'task-end' | 'progress' }>;
+export type Counts = Map<TaskStatus, number>;
+
+/** What one play looks like at this moment: a row for each host, or, where they are many, a row for each task. */
 export class PlayBoard {
-  readonly rows: BoardRow[];
-  readonly #byHost = new Map<string, BoardRow>();
+  readonly #rows: BoardRow[];
+  readonly #byName = new Map<string, BoardRow>();
+  readonly #byTask: boolean;
+  readonly #hosts: readonly string[];
+  readonly #paint: Paint;
 
   constructor(hosts: readonly string[], control: boolean, paint: Paint) {
-    const width = Math.max(...[control ? CONTROL : '', ...hosts].map((host) => host.length));
-    if (hosts.length <= MOST_ROWS) {
-      this.rows = hosts.map((host) => new BoardRow(host, host.padEnd(width), [host], paint));
-    } else this.rows = [new BoardRow('hosts', `${hosts.length} hosts`.padEnd(width), hosts, paint)];
-    if (control) this.rows.push(new BoardRow(CONTROL, CONTROL.padEnd(width), [CONTROL], paint));
-    for (const row of this.rows) for (const host of row.hosts) this.#byHost.set(host, row);
+    this.#hosts = hosts;
+    this.#paint = paint;
+    this.#byTask = hosts.length > MOST_ROWS;
+    const named = this.#byTask ? [] : [...hosts, ...(control ? [CONTROL] : [])];
+    this.#rows = named.map((name) => new HostRow(name, named, paint));
+    for (const [index, name] of named.entries()) this.#byName.set(name, this.#rows[index]!);
   }
 
   note(event: RunEvent): void {
-    if (event.type === 'play-end') for (const row of this.rows) row.end();
-    else if ('host' in event) this.#byHost.get(event.host)?.note(event);
-  }
-}
-
-class BoardRow {
-  readonly name: string;
-  readonly hosts: readonly string[];
-  readonly ended: Promise<void>;
-  end!: () => void;
-  readonly #label: string;
-  readonly #paint: Paint;
-  readonly #started = performance.now();
-  readonly #current = new Map<string, string>();
-  readonly #counts = new Map<TaskStatus, number>();
-  #progress = '';
-  #over = false;
-  #failure = '';
-  #tookMs = 0;
-
-  constructor(name: string, label: string, hosts: readonly string[], paint: Paint) {
-    this.name = name;
-    this.#label = label;
-    this.hosts = hosts;
-    this.#paint = paint;
-    this.ended = new Promise((resolve) => {
-      this.end = () => {
-        this.#over = true;
-        resolve();
-      };
-    });
-  }
-
-  get failed(): boolean {
-    return this.#failure !== '';
-  }
-
-  get idle(): boolean {
-    return this.#counts.size === 0;
-  }
-
-  note(event: Extract<RunEvent, { host: string }>): void {
-    if (event.type === 'task-start') {
-      this.#current.set(event.host, event.task);
-      this.#progress = '';
-    } else if (event.type === 'progress') {
-      const percent = event.total > 0 ? `${Math.floor((100 * event.done) / event.total)} %` : '';
-      this.#progress = ` ${percent}`;
-    } else {
-      this.#counts.set(event.status, (this.#counts.get(event.status) ?? 0) + 1);
-      this.#tookMs = performance.now() - this.#started;
-      if (event.error) this.#failure = `${event.task}: ${event.error.message}`;
+    if (event.type === 'play-end') for (const row of this.#rows) row.end();
+    else if (event.type === 'task-start' || event.type === 'task-end' || event.type === 'progress') {
+      (this.#byTask ? this.#taskRow(event) : this.#byName.get(event.host))?.note(event);
     }
   }
 
-  title(): string {
-    const elapsedMs = this.#over ? this.#tookMs : performance.now() - this.#started;
-    const time = this.#paint('dim', formatDuration(elapsedMs));
-    if (this.#failure) return `${this.#label}  ${this.#failure}  ${time}`;
-    if (this.#over) return `${this.#label}  ${this.#tally()}  ${time}`;
-    return `${this.#label}  ${this.#now()}${this.#progress}  ${time}`;
+  #taskRow({ task, host }: HostEvent): BoardRow {
+    let row = this.#byName.get(task);
+    if (!row) {
+      row = new TaskRow(task, host === CONTROL ? [CONTROL] : this.#hosts, this.#paint);
+      this.#byName.set(task, row);
+      this.#rows.push(row);
+    }
+    return row;
   }
 
-  #tally(): string {
-    const words = [...this.#counts].map(([status, count]) => `${count} ${status}`);
-    return words.length > 0 ? words.join(', ') : 'nothing to do';
+  /** The rows to draw now, the last ones where there is not room for all. */
+  lines(columns: number, room: number, spinner = ' '): string[] {
+    return this.#rows.slice(-room).map((row) => row.line(columns, spinner));
   }
 
-  #now(): string {
-    const tasks = [...this.#current];
-    if (tasks.length === 0) return 'waiting';
-    if (this.hosts.length === 1) return tasks[0]![1];
-    return tasks
-      .slice(-3)
-      .map(([host, task]) => `${host}: ${task}`)
-      .join(' · ');
+  /** Takes away the first rows that are settled, to be printed for good. Rows of hosts stay to the end of the play. */
+  takeSettled(columns: number): string[] {
+    if (!this.#byTask) return [];
+    const open = this.#rows.findIndex((row) => !row.settled);
+    return this.#rows.splice(0, open < 0 ? this.#rows.length : open).map((row) => row.line(columns, ' '));
   }
 }

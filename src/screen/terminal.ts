@@ -1,71 +1,50 @@
-import { Listr, type ListrTask } from 'listr2';
 import type { RunEvent } from '../runner/events.ts';
-import { diffText } from './diff-text.ts';
+import { eventText } from './event-text.ts';
+import { LiveArea, type TerminalOut } from './live-area.ts';
 import { PlayBoard } from './play-board.ts';
-import type { Screen, ScreenOptions } from './screen.ts';
-import { coloured, plain, recap } from './words.ts';
+import { patient, type Screen, type ScreenOptions } from './screen.ts';
+import { coloured, plain } from './words.ts';
 
-/** Titles are set this often: listr2 measures the whole screen at each change. */
+/** How often the board is drawn: the eye wants no more, and the work is elsewhere. */
 const REFRESH_MS = 100;
+const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
-/** A terminal: each play a small board of rows, drawn by listr2; messages, diffs and the recap stand between boards. */
-export function terminalScreen({ out, colour, diff }: ScreenOptions): Screen {
+/** A terminal: each play a small board of rows at its foot; messages, diffs and the recap go above it, for good. */
+export function terminalScreen({ out, colour, diff, verbosity }: ScreenOptions): Screen {
   const paint = colour ? coloured : plain;
+  const area = new LiveArea(patient(out) as TerminalOut);
   let board: PlayBoard | undefined;
-  let shown: Promise<void> = Promise.resolve();
-  const print = (text: string) => {
-    shown = shown.then(() => void out.write(`${text}\n`));
+  let timer: NodeJS.Timeout | undefined;
+  let frame = 0;
+  // One less: a sign in the last column makes some terminals break the line.
+  const columns = () => Math.max(20, area.columns - 1);
+  const drawNow = () => {
+    if (!board) return;
+    for (const line of board.takeSettled(columns())) area.print(line);
+    area.draw(board.lines(columns(), area.room, SPINNER[frame % SPINNER.length]));
   };
-  const show = (current: PlayBoard) => {
-    shown = shown.then(() => draw(current));
+  const endBoard = () => {
+    clearInterval(timer);
+    if (board) area.release(board.lines(columns(), Number.POSITIVE_INFINITY));
+    board = undefined;
+    process.off('exit', endBoard);
   };
   const onEvent = (event: RunEvent) => {
     board?.note(event);
-    switch (event.type) {
-      case 'run-start':
-        print(`${paint('bold', event.playbook)} on ${event.hosts.length} hosts${event.check ? ' (check mode)' : ''}`);
-        break;
-      case 'play-start':
-        board = new PlayBoard(event.hosts, event.control, paint);
-        print(`\n${paint('bold', event.play)}`);
-        show(board);
-        break;
-      case 'task-end':
-        if (diff) for (const one of event.diffs) print(`${event.host}\n${diffText(one, paint)}`);
-        break;
-      case 'message':
-        print(event.level === 'warning' ? `${paint('yellow', 'WARNING')} ${event.text}` : event.text);
-        break;
-      case 'run-end':
-        print(`\n${recap(event, paint)}`);
-        break;
-    }
+    const text = eventText(event, { paint, diff, verbosity, columns: area.columns, board: true });
+    if (event.type === 'run-end') endBoard();
+    if (text !== undefined) area.print(text);
+    if (event.type === 'play-end') endBoard();
+    if (event.type !== 'play-start') return;
+    board = new PlayBoard(event.hosts, event.control, paint);
+    drawNow();
+    // However the process ends, the cursor is seen again.
+    process.on('exit', endBoard);
+    timer = setInterval(() => {
+      frame++;
+      // After what else is waiting to be heard, such as that the window has another size by now.
+      setImmediate(drawNow);
+    }, REFRESH_MS);
   };
-  return { listener: onEvent, done: () => shown };
-}
-
-async function draw(board: PlayBoard): Promise<void> {
-  const rows: ListrTask[] = board.rows.map((row) => ({
-    title: row.title(),
-    task: async (_, task) => {
-      const timer = setInterval(() => {
-        task.title = row.title();
-      }, REFRESH_MS);
-      try {
-        await row.ended;
-      } finally {
-        clearInterval(timer);
-        task.title = row.title();
-      }
-      if (row.failed) throw new Error(row.title());
-      if (row.idle) task.skip(row.title());
-    },
-  }));
-  const listr = new Listr(rows, {
-    concurrent: true,
-    exitOnError: false,
-    registerSignalListeners: false,
-    rendererOptions: { collapseErrors: true, showErrorMessage: false, collapseSkips: true, formatOutput: 'truncate' },
-  });
-  await listr.run().catch(() => undefined);
+  return { listener: onEvent, done: async () => endBoard() };
 }

@@ -55,6 +55,13 @@ function veiledEvent(event: RunEvent, change: Change): RunEvent {
       return { ...event, task: change(event.task) };
     case 'message':
       return { ...event, text: change(event.text) };
+    case 'connected':
+      return { ...event, detail: change(event.detail) };
+    case 'script': {
+      const { script, stdout, stderr } = event;
+      const words = Object.entries({ script, stdout, stderr }).filter(([, text]) => text !== undefined);
+      return { ...event, ...Object.fromEntries(words.map(([name, text]) => [name, change(text as string)])) };
+    }
     case 'run-end':
       return { ...event, errors: event.errors.map((error) => veiledError(error, change)) };
     case 'task-end': {

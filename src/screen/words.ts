@@ -1,6 +1,7 @@
 import type { PlayError } from '../errors.ts';
 import { describeError } from '../errors.ts';
 import type { HostTally, RunEvent, TaskStatus } from '../runner/events.ts';
+import { cutName, pad, textWidth, withoutColour } from './width.ts';
 
 /** Colours of the terminal; off in pipes and where NO_COLOR is set (https://no-color.org). */
 export type Paint = (style: Style, text: string) => string;
@@ -37,35 +38,73 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+/** How a task can end so that its host is left behind. */
+export const FAILED: readonly TaskStatus[] = ['failed', 'unreachable'];
+
+export const MARKS = { done: '✔', failed: '✖', idle: '·' } as const;
+
+/** `12 ok, 3 changed`, in the order in which they are worth telling. */
+export function countsText(counts: ReadonlyMap<TaskStatus, number>): string {
+  const statuses = Object.keys(STATUS_STYLE) as TaskStatus[];
+  return statuses.flatMap((status) => (counts.get(status) ? [`${counts.get(status)} ${status}`] : [])).join(', ');
+}
+
+/** ` 33 %`; nothing where the whole is not known. */
+export function percent(done: number, total: number): string {
+  return total > 0 ? ` ${Math.min(100, Math.floor((100 * done) / total))} %` : '';
+}
+
 /** The end of a run as Ansible users know it: one line for each host, then the errors, then the time. */
-export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Paint): string {
+export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Paint, columns?: number): string {
   const names = [...event.tallies].filter(([, tally]) => Object.values(tally).some((n) => n > 0)).map(([name]) => name);
-  const width = Math.max(8, ...names.map((name) => name.length));
-  const lines = names.map((name) => tallyLine(name.padEnd(width), event.tallies.get(name)!, paint));
+  const lines = tallyLines(names, event.tallies, paint, columns);
   const head = lines.length > 0 ? [paint('bold', 'RECAP'), ...lines] : [];
   const errors = together(event.errors).map((error) => errorText(error, paint));
   const interrupted = event.exitCode === 130 ? [paint('red', 'Interrupted. Run the same command again to go on.')] : [];
   return [...head, ...errors, ...interrupted, paint('dim', `${formatDuration(event.durationMs)} in all`)].join('\n');
 }
 
-function tallyLine(name: string, tally: HostTally, paint: Paint): string {
-  const style: Style = tally.failed || tally.unreachable ? 'red' : tally.changed ? 'yellow' : 'green';
-  const count = (key: keyof HostTally, colour: Style) => {
-    const word = `${key}=${tally[key] ?? 0}`.padEnd(key.length + 4);
-    return (tally[key] ?? 0) > 0 ? paint(colour, word) : word;
-  };
-  return [
-    `${paint(style, name)} :`,
-    count('ok', 'green'),
-    count('changed', 'yellow'),
-    count('unreachable', 'magenta'),
-    count('failed', 'red'),
-    count('skipped', 'cyan'),
-    ...(tally.unknown ? [count('unknown', 'magenta')] : []),
-  ]
-    .join(' ')
-    .trimEnd();
+/** All counts in columns; in a window that is too narrow for that, what is not nothing, behind names that are cut. */
+function tallyLines(
+  names: readonly string[],
+  tallies: ReadonlyMap<string, HostTally>,
+  paint: Paint,
+  columns = Number.POSITIVE_INFINITY,
+): string[] {
+  const width = Math.max(8, ...names.map(textWidth));
+  const wide = names.map(
+    (name) => `${hostText(name, width, tallies, paint)} : ${allCounts(tallies.get(name)!, paint)}`,
+  );
+  if (wide.every((line) => textWidth(withoutColour(line)) <= columns)) return wide;
+  const narrow = Math.min(width, Math.floor(columns / 3));
+  return names.map((name) => `${hostText(name, narrow, tallies, paint)} : ${someCounts(tallies.get(name)!, paint)}`);
 }
+
+function hostText(name: string, width: number, tallies: ReadonlyMap<string, HostTally>, paint: Paint): string {
+  const { failed, unreachable, changed } = tallies.get(name)!;
+  return paint(failed || unreachable ? 'red' : changed ? 'yellow' : 'green', pad(cutName(name, width), width));
+}
+
+function allCounts(tally: HostTally, paint: Paint): string {
+  const words = TALLY.filter(([key]) => key !== 'unknown' || tally.unknown).map(([key, colour]) => {
+    const word = `${key}=${tally[key] ?? 0}`.padEnd(key.length + 4);
+    return tally[key] ? paint(colour, word) : word;
+  });
+  return words.join(' ').trimEnd();
+}
+
+function someCounts(tally: HostTally, paint: Paint): string {
+  return TALLY.flatMap(([key, colour]) => (tally[key] ? [paint(colour, `${key}=${tally[key]}`)] : [])).join(' ');
+}
+
+const TALLY = [
+  ['ok', 'green'],
+  ['changed', 'yellow'],
+  ['unreachable', 'magenta'],
+  ['failed', 'red'],
+  ['skipped', 'cyan'],
+  ['unknown', 'magenta'],
+] as const satisfies readonly (readonly [keyof HostTally, Style])[];
 
 /** Errors that differ in nothing but their hosts are told once, with all of these. */
 export function together(errors: readonly PlayError[]): PlayError[] {

@@ -1,0 +1,55 @@
+import type { RunEvent } from '../runner/events.ts';
+import { diffText } from './diff-text.ts';
+import { scriptText } from './script-text.ts';
+import { textWidth } from './width.ts';
+import { formatDuration, type Paint, recap, STATUS_STYLE } from './words.ts';
+
+export interface TextOptions {
+  paint: Paint;
+  diff: boolean;
+  verbosity: number;
+  /** Of the window; undefined where lines may have any length. */
+  columns?: number | undefined;
+  /** A board shows how tasks are going: without -v they need no line of their own. */
+  board: boolean;
+}
+
+/** What is printed of an event, for good; undefined where nothing is. */
+export function eventText(
+  event: RunEvent,
+  { paint, diff, verbosity, columns, board }: TextOptions,
+): string | undefined {
+  switch (event.type) {
+    case 'run-start': {
+      const check = event.check ? ' (check mode)' : '';
+      const names = event.hosts.join(', ');
+      const room = (columns ?? Number.POSITIVE_INFINITY) - textWidth(`${event.playbook} on ${check}`);
+      const hosts = textWidth(names) <= room ? names : `${event.hosts.length} hosts`;
+      return `${paint('bold', event.playbook)} on ${hosts}${check}`;
+    }
+    case 'play-start':
+      return `\n${paint('bold', event.play)}`;
+    case 'task-end': {
+      const lines = board && verbosity === 0 ? [] : [taskLine(event, paint, verbosity)];
+      const diffs = diff ? event.diffs.map((one) => diffText(one, paint)) : [];
+      if (diffs.length > 0 && lines.length === 0) lines.push(`[${event.host}] ${event.task}`);
+      return lines.length > 0 ? [...lines, ...diffs].join('\n') : undefined;
+    }
+    case 'connected':
+      return `  ${paint('dim', `[${event.host}] connected in ${formatDuration(event.durationMs)}: ${event.detail}`)}`;
+    case 'script':
+      return scriptText(event, paint);
+    case 'message':
+      return event.level === 'warning' ? `${paint('yellow', 'WARNING')} ${event.text}` : event.text;
+    case 'run-end':
+      return `\n${recap(event, paint, columns)}`;
+    default:
+      return undefined;
+  }
+}
+
+function taskLine(event: Extract<RunEvent, { type: 'task-end' }>, paint: Paint, verbosity: number): string {
+  const status = paint(STATUS_STYLE[event.status], `${event.status}:`);
+  const time = verbosity > 0 ? ` ${formatDuration(event.durationMs)}` : '';
+  return `  ${status} [${event.host}] ${event.task}${event.summary ? ` (${event.summary})` : ''}${time}`;
+}

@@ -1,0 +1,69 @@
+import type { BoardRow, Counts, HostEvent } from './play-board.ts';
+import { cut, cutName, pad, textWidth } from './width.ts';
+import { countsText, FAILED, formatDuration, MARKS, type Paint, percent } from './words.ts';
+
+/** One host: the task it is in, how far that is, and for how long; at the end, what was done there. */
+export class HostRow implements BoardRow {
+  readonly #name: string;
+  readonly #nameColumns: number;
+  readonly #paint: Paint;
+  readonly #counts: Counts = new Map();
+  #task = '';
+  #progress = '';
+  #failure = '';
+  #over = false;
+  #since = performance.now();
+  #busyMs = 0;
+
+  constructor(name: string, all: readonly string[], paint: Paint) {
+    this.#name = name;
+    this.#nameColumns = Math.max(...all.map(textWidth));
+    this.#paint = paint;
+  }
+
+  get settled(): boolean {
+    return this.#over;
+  }
+
+  note(event: HostEvent): void {
+    if (event.type === 'progress') {
+      this.#progress = percent(event.done, event.total);
+      return;
+    }
+    this.#progress = '';
+    if (event.type === 'task-start') {
+      this.#task = event.task;
+      this.#since = performance.now();
+      return;
+    }
+    this.#task = '';
+    this.#busyMs += event.durationMs;
+    this.#counts.set(event.status, (this.#counts.get(event.status) ?? 0) + 1);
+    if (event.error) this.#failure = `${event.task}: ${event.summary}`;
+  }
+
+  end(): void {
+    this.#over = true;
+  }
+
+  line(columns: number, spinner: string): string {
+    const nameColumns = Math.min(this.#nameColumns, Math.max(8, Math.floor(columns / 3)));
+    const [mark, words, ms] = this.#now(spinner);
+    const time = ms === undefined ? '' : `  ${formatDuration(ms)}`;
+    const left = columns - nameColumns - textWidth(time) - 5;
+    const name = pad(cutName(this.#name, nameColumns), nameColumns);
+    return `${mark} ${name}  ${cut(words, left)}${this.#paint('dim', time)}`;
+  }
+
+  #now(spinner: string): [mark: string, words: string, ms?: number] {
+    const paint = this.#paint;
+    if (this.#failure) return [paint('red', MARKS.failed), this.#failure, this.#busyMs];
+    if (this.#task && !this.#over) {
+      return [paint('yellow', spinner), this.#task + this.#progress, performance.now() - this.#since];
+    }
+    if (this.#counts.size === 0) return [paint('dim', MARKS.idle), this.#over ? 'nothing to do' : 'waiting'];
+    const words = countsText(this.#counts);
+    if (FAILED.some((status) => this.#counts.has(status))) return [paint('red', MARKS.failed), words, this.#busyMs];
+    return [this.#over ? paint('green', MARKS.done) : paint('dim', MARKS.idle), words, this.#busyMs];
+  }
+}
