@@ -1,8 +1,9 @@
 /** What playbooks may import from `etcd-play`. */
 
-export type { Connection, ScriptResult } from './connection/connection.ts';
+export type { Connection, ScriptInput, ScriptOutput, ScriptResult } from './connection/connection.ts';
 export { RemoteCommandError } from './connection/errors.ts';
 export { quote } from './connection/quote.ts';
+export { type Received, type ReceiveOptions, receive } from './connection/receive.ts';
 export { InputError, ManyErrors, PlayError, UnreachableError } from './errors.ts';
 export { type AbsentWish, absent } from './resource/absent.ts';
 export { type SystemUserWish, systemUser } from './resource/account.ts';
@@ -12,6 +13,7 @@ export { type CommandWish, command } from './resource/command.ts';
 export { type CopyWish, copy } from './resource/copy.ts';
 export { type CopyTreeWish, copyTree } from './resource/copy-tree.ts';
 export { type DirectoryWish, directory } from './resource/directory.ts';
+export type { FetchWish } from './resource/fetch.ts';
 export { type FileWish, file } from './resource/file.ts';
 export { type FirewallWish, firewall } from './resource/firewall.ts';
 export { type GroupWish, group } from './resource/group.ts';
@@ -28,6 +30,7 @@ export { type SysctlWish, sysctl } from './resource/sysctl.ts';
 export { type TemplateWish, template } from './resource/template.ts';
 export { type TimerWish, timer } from './resource/timer.ts';
 export { type UserWish, user } from './resource/user.ts';
+export { type FetchOptions, fetch } from './runner/fetch.ts';
 export {
   type HostContext,
   type Outcome,
