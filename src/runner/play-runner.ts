@@ -6,6 +6,7 @@ import { applyAll, probeAll, withBefore } from './batch.ts';
 import { CONTROL, type Listener, type TaskStatus } from './events.ts';
 import type { Memory } from './memory.ts';
 import type { HostContext, HostTask, OnceTask, Outcome, ResourceTask, RunContext, Task } from './playbook.ts';
+import { paced } from './progress.ts';
 import { type Segment, stretches } from './segments.ts';
 
 interface Row {
@@ -228,9 +229,8 @@ export class PlayRunner {
     const { input } = change;
     if (!input || input.onProgress) return change;
     const { name } = task;
-    const onProgress = (done: number) =>
-      this.#emit({ type: 'progress', host, task: name, done, total: input.sizeBytes });
-    return { ...change, input: { ...input, onProgress } };
+    const tell = paced((done, total) => this.#emit({ type: 'progress', host, task: name, done, total }));
+    return { ...change, input: { ...input, onProgress: (done) => tell(done, input.sizeBytes) } };
   }
 
   #endBatched(host: string, task: ResourceTask, { rows, due, diffs, remarks, started }: Batched): void {
@@ -258,7 +258,7 @@ export class PlayRunner {
       connect: () => run.connect(delegateTo?.(host) ?? host),
       result: (task) => this.#memory.result(host, task),
       signal: this.#signal,
-      progress: (done, total) => this.#emit({ type: 'progress', host, task: name, done, total }),
+      progress: paced((done, total) => this.#emit({ type: 'progress', host, task: name, done, total })),
     };
   }
 
