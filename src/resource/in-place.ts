@@ -32,13 +32,15 @@ export function inPlace({ path, throughLink = false, fill, last = [], ...precaut
     throughLink ? `p=$(readlink -f -- ${p})` : `p=${p}`,
     't=${p%/*}/.${p##*/}.etcd-play-new',
     `trap 'rm -f -- "$t"' EXIT`,
+    // When the connection ends: that is a signal and no exit, and what the shell says of it has no reader.
+    `trap 'exit 129' HUP PIPE`,
     'rm -f -- "$t"',
     ...fill,
     'sync -- "$t"',
     ...precautionLines(precautions),
     ...last,
     'mv -fT -- "$t" "$p"',
-    'trap - EXIT',
+    'trap - EXIT HUP PIPE',
   ].join('\n');
 }
 

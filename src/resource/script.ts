@@ -38,6 +38,8 @@ export function script({ text: given, source, args = [], name, ...conditions }: 
   const apply = [
     't=$(mktemp)',
     `trap 'rm -f -- "$t"' EXIT`,
+    // One that takes too long is ended by a signal, which is no exit; and nobody reads what the shell says of it.
+    'trap "exit 129" HUP PIPE',
     `printf %s ${quote(text)} >"$t"`,
     ...(user === undefined ? [] : [`chown ${quote(user)} "$t"`]),
     `( ${surroundings(conditions)}`,

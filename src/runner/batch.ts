@@ -60,7 +60,7 @@ export async function withBefore(connection: Connection, texts: readonly NewText
 const LARGEST_DIFF_BYTES = 262_144;
 
 /**
- * Applies changes in order, in one round trip for each run of changes without an input. Stops at the first that fails:
+ * Applies changes in order, in one round trip for each run of those that need none of their own. Stops at the first that fails:
  * its answer is the last one given.
  */
 export async function applyAll(
@@ -71,9 +71,9 @@ export async function applyAll(
   let next = 0;
   while (next < changes.length) {
     const { input, apply, timeoutMs } = changes[next]!;
-    if (input) {
+    if (isAlone(changes[next]!)) {
       const result = await connection.run(`exec 2>&1\nset -e\n${apply}`, {
-        input,
+        ...(input ? { input } : {}),
         ...(timeoutMs ? { timeoutMs } : {}),
       });
       onApplied(next, { code: result.code, output: result.stdout });
@@ -82,7 +82,7 @@ export async function applyAll(
       continue;
     }
     let end = next;
-    while (end < changes.length && !changes[end]!.input) end++;
+    while (end < changes.length && !isAlone(changes[end]!)) end++;
     const row = changes.slice(next, end);
     const applied = await applyRow(connection, row);
     for (const [offset, one] of applied.entries()) onApplied(next + offset, one);
@@ -91,13 +91,17 @@ export async function applyAll(
   }
 }
 
+/** One with bytes to read, or with a deadline of its own, has a round trip to itself. */
+function isAlone({ input, timeoutMs }: Change): boolean {
+  return input !== undefined || timeoutMs !== undefined;
+}
+
 async function applyRow(connection: Connection, row: readonly Change[]): Promise<Applied[]> {
   const mark = `apply-${randomBytes(8).toString('hex')}`;
   // `set -e` must stand inside and the status be read outside: under `||` the shell would ignore it.
   const step = ({ apply }: Change) =>
     `( set -e\n${apply}\n) 2>&1\nr=$?; printf '\\n%s %d\\n' ${mark} "$r"; [ "$r" = 0 ] || exit 0`;
-  const timeoutMs = row.reduce((sum, change) => sum + (change.timeoutMs ?? 0), 120_000);
-  const result = await connection.run(row.map(step).join('\n'), { timeoutMs });
+  const result = await connection.run(row.map(step).join('\n'));
   const applied = splitByMark(result.stdout, mark);
   if (applied.length === row.length || applied.at(-1)?.code) return applied;
   // The shell itself was ended (out of memory, a signal) while it was at the next one.

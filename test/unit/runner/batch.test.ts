@@ -36,6 +36,13 @@ function answering(result: Partial<ScriptResult>): Connection {
   return fakeConnection(async () => ({ code: 0, stdout: '', stderr: '', durationMs: 1, ...result }));
 }
 
+it('a change with a deadline of its own is ended by it, whatever comes before', async () => {
+  const own = await localShell();
+  const slow = applying([change('echo first'), change('sleep 30', { timeoutMs: 300 })], own);
+  await expect(slow).rejects.toThrow('took longer');
+  own.close();
+});
+
 describe('looking at resources', () => {
   it('takes one round trip for any number of them, and none for none', async () => {
     const before = shell.roundTrips;
