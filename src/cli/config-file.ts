@@ -27,7 +27,7 @@ export function readConfigFiles(): Record<string, unknown> {
 export function readConfigFile(file: string): Record<string, unknown> {
   const settings: Record<string, unknown> = {};
   let section = '';
-  readFileSync(file, 'utf8')
+  textOf(file)
     .split(/\r?\n/)
     .forEach((raw, index) => {
       const text = raw.trim();
@@ -45,6 +45,15 @@ export function readConfigFile(file: string): Record<string, unknown> {
   return settings;
 }
 
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const next = 'Give yourself the right to read it, or put it away.';
+    throw new InputError(`the defaults cannot be read: ${(cause as Error).message}`, { file, cause, next });
+  }
+}
+
 function setting(text: string, place: { file: string; line: number }): Record<string, unknown> {
   const [, name, value] = /^([\w-]+)\s*=\s*(.*)$/.exec(text) ?? [];
   const key = name?.replaceAll('_', '-') as keyof typeof KNOWN | undefined;
@@ -55,7 +64,7 @@ function setting(text: string, place: { file: string; line: number }): Record<st
   const folder = dirname(place.file);
   switch (KNOWN[key]) {
     case 'list of paths':
-      return { [key]: value.split(',').map((path) => resolve(folder, path.trim())) };
+      return { [key]: value.split(',').flatMap((path) => (path.trim() ? [resolve(folder, path.trim())] : [])) };
     case 'yes or no':
       return { [key]: /^(yes|true|on|1)$/i.test(value) };
     case 'number':

@@ -11,25 +11,30 @@ const SUBSCRIPT = /^(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]$/;
 /**
  * Hosts that a pattern names, in the pattern's order: `all`, a host, a group, several of them (`web,db` or `web:db`),
  * `&` for "only those also in", `!` for "but not", wildcards, `~` and a regular expression (which must match from the
- * beginning), and `[0]`, `[-1]`, `[1:3]` (both ends included) after a group.
+ * beginning), `[0]`, `[-1]`, `[1:3]` (both ends included) after a group, and `@file` for a file with one pattern to a
+ * line.
  *
- * @param limit another pattern, of `--limit`: only hosts that it names too are left. It may be, or hold, `@file`: a file
- * with one pattern to a line.
+ * @param limit another pattern, of `--limit`: only hosts that it names too are left.
  * @throws {InputError} when one of the patterns names neither host nor group, and when no host is left. (Ansible only
  * warns: there a mistyped `!group` runs on the hosts it should have spared.)
  */
 export function selectHosts(inventory: Inventory, pattern: string, limit?: string): string[] {
-  if (splitPattern(pattern).length === 0) {
+  const patterns = withFiles(pattern);
+  if (patterns.length === 0) {
     throw new InputError('The pattern is empty', { next: "Name hosts or groups, or write 'all'" });
   }
-  let hosts = evaluate(inventory, splitPattern(pattern));
+  let hosts = evaluate(inventory, patterns);
   if (hosts.length === 0) {
     const next =
       inventory.hosts.size === 0 ? 'The inventory is empty: add hosts to it' : 'Look at the groups in the inventory';
     throw new InputError(`The pattern '${pattern}' names no host`, { next });
   }
   if (limit !== undefined) {
-    const within = new Set(evaluate(inventory, limitPatterns(limit)));
+    const limits = withFiles(limit);
+    // To Ansible an empty limit is none: `-l "$HOSTS"` with HOSTS unset runs everywhere.
+    if (limits.length === 0)
+      throw new InputError('The limit is empty', { next: 'Name hosts or groups, or leave -l out' });
+    const within = new Set(evaluate(inventory, limits));
     hosts = hosts.filter((host) => within.has(host));
     if (hosts.length === 0) {
       const next = 'The limit must name some of the hosts that the pattern names';
@@ -104,27 +109,31 @@ function fromPython(source: string): string {
 }
 
 /** `@file` becomes the lines of the file, each one pattern; empty lines and comments are left out. */
-function limitPatterns(limit: string): string[] {
+function withFiles(pattern: string): string[] {
   // Not split first: a path may hold colons and spaces.
-  const parts = limit.startsWith('@') && !limit.includes(',') ? [limit] : splitPattern(limit);
-  // To Ansible an empty limit is none: `-l "$HOSTS"` with HOSTS unset runs everywhere.
-  if (parts.length === 0) throw new InputError('The limit is empty', { next: 'Name hosts or groups, or leave -l out' });
-  return parts.flatMap((part) => (part.startsWith('@') ? limitLines(part.slice(1)) : [part]));
+  const parts = pattern.startsWith('@') && !pattern.includes(',') ? [pattern] : splitPattern(pattern);
+  return parts.flatMap((part) => (part.startsWith('@') ? fileLines(part.slice(1)) : [part]));
 }
 
-function limitLines(file: string): string[] {
+function fileLines(file: string): string[] {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    const bytes = readFileSync(file);
+    text = bytes.toString('utf8');
+    if (!Buffer.from(text).equals(bytes)) throw new Error('it is not valid UTF-8');
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code === 'EISDIR' ? 'is a directory' : 'cannot be read';
-    throw new InputError(`The limit file ${reason}`, { file, cause, next: 'After @ the path of a file must follow' });
+    throw new InputError(`The file of patterns ${reason}`, {
+      file,
+      cause,
+      next: 'After @ the path of a file must follow',
+    });
   }
   const lines = splitLines(text)
     .map(strip)
     .filter((line) => line !== '' && !line.startsWith('#'));
   if (lines.length > 0) return lines;
-  throw new InputError('The limit file is empty', { file, next: 'Put one host or pattern on each of its lines' });
+  throw new InputError('The file of patterns is empty', { file, next: 'Put one host or pattern on each of its lines' });
 }
 
 function nothingMatches(inventory: Inventory, pattern: string): InputError {

@@ -26,6 +26,11 @@ describe('play.cfg', () => {
     });
   });
 
+  it('that cannot be read is named', () => {
+    expect(() => readConfigFile(folder)).toThrow('the defaults cannot be read');
+    expect(read('[defaults]\ninventory =\n')).toEqual({ inventory: [] });
+  });
+
   it.each([
     ['[defaults]\nforkz = 5\n', 2, 'sets nothing that is known'],
     ['inventory = x\n', 1, 'no section'],

@@ -122,11 +122,14 @@ describe('a limit', () => {
     const file = join(folder, 'site.retry');
     writeFileSync(file, '# failed\nweb1\n\n  web4 \n');
     expect(selectHosts(inventory, 'web', `@${file}`)).toEqual(['web1', 'web4']);
+    expect(selectHosts(inventory, `@${file}`)).toEqual(['web1', 'web4']);
+    writeFileSync(file, Buffer.from([0xff, 0xfe, 0x0a]));
+    expect(refusal('web', `@${file}`)).toMatchObject({ file, message: 'The file of patterns cannot be read' });
     writeFileSync(file, '\n');
-    expect(refusal('web', `@${file}`)).toMatchObject({ file, message: 'The limit file is empty' });
-    expect(refusal('web', `@${folder}`)).toMatchObject({ message: 'The limit file is a directory' });
+    expect(refusal('web', `@${file}`)).toMatchObject({ file, message: 'The file of patterns is empty' });
+    expect(refusal('web', `@${folder}`)).toMatchObject({ message: 'The file of patterns is a directory' });
     rmSync(folder, { recursive: true });
-    expect(refusal('web', `@${file}`)).toMatchObject({ file, message: 'The limit file cannot be read' });
+    expect(refusal('web', `@${file}`)).toMatchObject({ file, message: 'The file of patterns cannot be read' });
   });
 
   it.each([
