@@ -23,15 +23,25 @@ export function absent({ path, recurse = false }: AbsentWish): Resource {
   return {
     kind: 'absent',
     id: checked,
+    // A package or a command that comes before it may bring it.
+    follows: true,
     paths: [checked],
     // Where it really is, by whatever links lead there; then all mount points.
     probe: `readlink -f -- ${p} || echo; cut -d ' ' -f 5 /proc/self/mountinfo`,
-    compare: ({ stat, stdout }) => {
+    compare: ({ stat, stdout, pending }) => {
+      if (pending && stat(checked).type === 'absent') return MAY_COME;
       const [real = '', ...mounts] = stdout.split('\n');
       return diffAbsent(stat(checked), { path: checked, recurse }, { real, mounts: mounts.map(unescaped) });
     },
   };
 }
+
+/** In check mode, where nothing is there: what comes before it is not done yet. */
+const MAY_COME: Change = {
+  summary: 'not there, but what comes before it may bring it',
+  apply: 'exit 1',
+  unknown: true,
+};
 
 export function diffAbsent(
   { type }: PathState,

@@ -22,6 +22,8 @@ export function systemUser(wish: SystemUserWish): Resource {
   return {
     kind: 'user',
     id: wish.name,
+    // A package that comes before it may bring the user.
+    follows: true,
     probe: `getent passwd -- ${name} >/dev/null && echo user || { getent group -- ${name} >/dev/null && echo group; }; :`,
     compare: ({ stdout }) => diffSystemUser({ group: /^group$/m.test(stdout), user: /^user$/m.test(stdout) }, wish),
   };

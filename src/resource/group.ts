@@ -22,6 +22,8 @@ export function group(wish: GroupWish): Resource {
   return {
     kind: 'group',
     id: wish.name,
+    // A user that comes or goes before it brings or takes its own group, a package its own.
+    follows: true,
     probe: `getent group -- ${name} || :`,
     compare: ({ stdout }) => diffGroup(parseGroup(stdout, wish.name), wish),
   };

@@ -32,6 +32,8 @@ export function diffLink(actual: PathState, { path, target }: LinkWish): Change 
     apply: [
       `p=${quote(path)}`,
       't=${p%/*}/.${p##*/}.etcd-play-new',
+      // What came into its place after it was looked at.
+      `if [ -e "$p" ] && [ ! -L "$p" ]; then echo "$p is there and is no link" >&2; exit 1; fi`,
       `rm -f -- "$t"\nln -s -- ${quote(target)} "$t"`,
       'mv -fT -- "$t" "$p"',
     ].join('\n'),

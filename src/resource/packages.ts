@@ -49,8 +49,7 @@ function askedFor(text: string, present: boolean): Asked {
 }
 
 /** What each package manager says of a package: name, name with architecture, version, and what else it provides. */
-const DPKG_FORMAT =
-  '${db:Status-Status} ${Package} ${Package}:${Architecture} ${source:Upstream-Version} ${Version} ${Provides}\\n';
+const DPKG_FORMAT = '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Version} ${Provides}\\n';
 const RPM_FORMAT =
   '%{NAME} %{NAME}.%{ARCH} %{VERSION} %{VERSION}-%{RELEASE} %{EPOCHNUM}:%{VERSION}-%{RELEASE}[ %{PROVIDENAME}]\\n';
 

@@ -59,6 +59,8 @@ export function user(wish: UserWish): Resource {
   return {
     kind: 'user',
     id: wish.name,
+    // A package that comes before it may bring the user.
+    follows: true,
     probe: `if getent passwd -- ${name}; then id -gn -- ${name}; id -Gn -- ${name}; ${hash ? shadow : ':'}; fi`,
     compare: ({ stdout }) => diffUser(parseUser(stdout, wish.name), wish),
   };
