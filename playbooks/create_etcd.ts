@@ -57,6 +57,7 @@ export default playbook({
   description: 'make a TLS etcd cluster of the hosts in [etcd], or finish one that was begun',
   hosts: 'etcd',
   alsoReads: etcdVariables,
+  whole: true,
 
   async plays(run) {
     // The input first: nothing is touched before all of it is in order.
@@ -210,13 +211,17 @@ export default playbook({
       play('Prepare', {
         when: () => plan.wake.length === 0,
         tasks: [
-          once('Release is at hand', async () => {
-            for (const arch of new Set(plan.install.map(archOf))) {
-              const { signal } = run;
-              releases.set(arch, await obtainRelease({ version, arch, dir: releaseDir, url: releaseUrl, signal }));
-            }
-            return { skipped: releases.size === 0 };
-          }),
+          once(
+            'Release is at hand',
+            async () => {
+              for (const arch of new Set(plan.install.map(archOf))) {
+                const { signal } = run;
+                releases.set(arch, await obtainRelease({ version, arch, dir: releaseDir, url: releaseUrl, signal }));
+              }
+              return { skipped: releases.size === 0 };
+            },
+            { check: 'skip' },
+          ),
           certificatesAtHand,
           task('Release is installed', ({ host, progress }) =>
             releaseResources(own(host), releases.get(archOf(host)), !plan.install.includes(host), progress),

@@ -26,14 +26,15 @@ export interface PlayArguments {
   askVaultPass: boolean;
   output: 'auto' | 'lines' | 'json';
   verbose: number;
-  tags: string | undefined;
-  skipTags: string | undefined;
+  tags: string[];
+  skipTags: string[];
   startAtTask: string | undefined;
   listHosts: boolean;
   listTasks: boolean;
   listTags: boolean;
   syntaxCheck: boolean;
   yes: boolean;
+  step: boolean;
 }
 
 /** What `play exec` and `play ping` take beside. */
@@ -158,9 +159,10 @@ function playOptions(command: Argv): Argv {
       default: false,
       describe: 'do what cannot be undone without asking for a word',
     })
-    .option('tags', { alias: 't', type: 'string', describe: 'only tasks with one of these tags (commas)' })
-    .option('skip-tags', { type: 'string', describe: 'no tasks with any of these tags (commas)' })
-    .option('start-at-task', { type: 'string', describe: 'leave out all tasks before the one of this name' })
+    .option('tags', { alias: 't', ...several('only tasks with one of these tags (commas)') })
+    .option('skip-tags', several('no tasks with any of these tags (commas)'))
+    .option('start-at-task', single('leave out all tasks before the first of this name (a pattern)'))
+    .option('step', { type: 'boolean', default: false, describe: 'ask before each task' })
     .option('list-hosts', list('show the hosts, run nothing'))
     .option('list-tasks', list('show the tasks, run nothing'))
     .option('list-tags', list('show the tags, run nothing'))
@@ -181,22 +183,31 @@ function inventoryOptions(command: Argv): Argv {
     });
 }
 
+/** An option that may be given again and again. */
+const several = (describe: string) => ({ type: 'string', array: true, nargs: 1, default: [], describe }) as const;
+
+/** An option of one value: where it is given again, the last one counts. */
+const single = (describe: string) => ({ type: 'string', requiresArg: true, describe, coerce: lastOf<string> }) as const;
+
+function lastOf<T>(given: T | T[]): T {
+  return Array.isArray(given) ? given.at(-1)! : given;
+}
+
 /** What variables come from. */
 function sourceOptions(command: Argv): Argv {
-  const list = (describe: string) => ({ type: 'string', array: true, nargs: 1, default: [], describe }) as const;
   return command
     .option('inventory', {
       alias: 'i',
-      ...list('inventory: a file, a directory or host,host; may be given repeatedly'),
+      ...several('inventory: a file, a directory or host,host; may be given repeatedly'),
     })
-    .option('extra-vars', { alias: 'e', ...list('variables above all others: NAME=value, JSON, YAML or @file') })
-    .option('vault-password-file', { alias: 'vault-pass-file', ...list('file or script with a vault password') })
+    .option('extra-vars', { alias: 'e', ...several('variables above all others: NAME=value, JSON, YAML or @file') })
+    .option('vault-password-file', { alias: 'vault-pass-file', ...several('file or script with a vault password') })
     .option('ask-vault-pass', { alias: 'J', type: 'boolean', default: false, describe: 'ask for the vault password' });
 }
 
 function runOptions(command: Argv): Argv {
   return sourceOptions(command)
-    .option('limit', { alias: 'l', type: 'string', describe: 'act on these hosts only (a pattern)' })
+    .option('limit', { alias: 'l', ...single('act on these hosts only (a pattern)') })
     .option('check', { alias: 'C', type: 'boolean', default: false, describe: 'show the plan and touch nothing' })
     .option('diff', { alias: 'D', type: 'boolean', default: false, describe: 'show how files differ' })
     .option('forks', {
@@ -204,26 +215,33 @@ function runOptions(command: Argv): Argv {
       type: 'number',
       requiresArg: true,
       describe: 'hosts at a time (all, up to 50)',
-      coerce: (forks: number | undefined) => {
+      coerce: (given: number | number[] | undefined) => {
+        const forks = lastOf(given);
         if (forks === undefined || (Number.isInteger(forks) && forks > 0)) return forks;
         throw new UsageError('--forks needs a whole number from 1 on');
       },
     })
-    .option('user', { alias: 'u', type: 'string', requiresArg: true, describe: 'log in as this user (you)' })
-    .option('private-key', { type: 'string', requiresArg: true, describe: 'log in with this key' })
+    .option('user', { alias: 'u', ...single('log in as this user (you)') })
+    .option('private-key', single('log in with this key'))
     .option('ask-pass', { alias: 'k', type: 'boolean', default: false, describe: 'ask for the SSH password' })
     .option('host-key-checking', {
       choices: ['strict', 'accept-new', 'off'] as const,
+      coerce: lastOf<string>,
       requiresArg: true,
       describe: 'accept-new: add the keys of new hosts to known_hosts',
     })
     .option('ask-become-pass', { alias: 'K', type: 'boolean', default: false, describe: 'ask for the sudo password' })
     .option('output', {
       choices: ['auto', 'lines', 'json'] as const,
+      coerce: lastOf<string>,
       default: 'auto' as const,
       describe: 'auto: rows on a terminal, plain lines elsewhere; json: an event a line',
     })
-    .option('verbose', { alias: 'v', type: 'count', describe: 'say more' });
+    .option('verbose', {
+      alias: 'v',
+      type: 'count',
+      describe: 'say more: -v times, -vv each script on a host, -vvv what it is and what it says',
+    });
 }
 
 function version(): string {

@@ -17,7 +17,7 @@ import { searchFolders } from './folders.ts';
 import { findPlaybook, loadPlaybookFile } from './load-playbook.ts';
 import type { AdHocArguments, PlayArguments } from './main.ts';
 import { printOutline } from './outline.ts';
-import { askSecret, askWord } from './prompt.ts';
+import { askSecret, askTask, askWord } from './prompt.ts';
 import { vaultPasswords } from './vault.ts';
 
 /** `play <playbook>`: from the words of the command line to the exit code. */
@@ -65,7 +65,12 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
   const { limit, listHosts, listTasks, listTags } = args;
   if (listHosts || listTasks || listTags || args.syntaxCheck) {
     const outlined = await outline(playbook, inventory, { limit, choice, inventoryDir: inventoryDirs[0]! });
-    return printOutline(playbook.name, outlined, { listHosts, listTasks, listTags });
+    return printOutline(outlined, { listHosts, listTasks, listTags, json: args.output === 'json' });
+  }
+  if (args.step && !process.stdin.isTTY) {
+    throw new InputError('with --step each task is asked for, and there is no terminal to ask on', {
+      next: 'Leave out --step, or use --tags or --start-at-task to choose tasks.',
+    });
   }
   const screen = await openScreen(args);
   for (const { file, line, message } of inventory.warnings) {
@@ -102,6 +107,8 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
       signal: stop.signal,
       listener: heard.listener,
       choice,
+      askTask: args.step ? (task) => askTask(conceal(legible(task))) : undefined,
+      watch: args.verbose >= 3 ? 'output' : args.verbose === 2 ? 'scripts' : undefined,
       confirm: args.yes ? async () => true : process.stdin.isTTY ? askWord : undefined,
     });
     return report.exitCode;
@@ -116,8 +123,11 @@ function directoryOf(source: string): string {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
 }
 
-function listOf(words: string | undefined): string[] {
-  return (words ?? '').split(',').flatMap((word) => (word.trim() === '' ? [] : [word.trim()]));
+function listOf(words: readonly string[]): string[] {
+  return words
+    .join(',')
+    .split(',')
+    .flatMap((word) => (word.trim() === '' ? [] : [word.trim()]));
 }
 
 /** What the user sees, and the record that every run leaves. */
@@ -131,10 +141,13 @@ async function openScreen(args: PlayArguments): Promise<Screen> {
 async function openShown(args: PlayArguments): Promise<Screen> {
   const out = process.stdout;
   if (args.output === 'json') return (await import('../screen/json.ts')).jsonScreen(out);
-  const isTerminal = out.isTTY === true && process.env.TERM !== 'dumb';
-  const colour = isTerminal && !process.env.NO_COLOR;
+  const { CI, TERM, NO_COLOR, FORCE_COLOR } = process.env;
+  // What a CI keeps is a log, also where it is made on a terminal.
+  const isTerminal = out.isTTY === true && TERM !== 'dumb' && !(CI && CI !== 'false');
+  const colour = !NO_COLOR && (isTerminal || (FORCE_COLOR !== undefined && FORCE_COLOR !== '' && FORCE_COLOR !== '0'));
   const options: ScreenOptions = { out, diff: args.diff, colour, verbosity: args.verbose };
-  if (isTerminal && args.output === 'auto') {
+  // Questions between tasks have no place beside a board.
+  if (isTerminal && args.output === 'auto' && !args.step) {
     return veiled((await import('../screen/terminal.ts')).terminalScreen(options), legible, legibleName);
   }
   return veiled((await import('../screen/lines.ts')).linesScreen(options), legible, legibleName);

@@ -41,3 +41,23 @@ export function askWord(question: string, word: string): Promise<boolean> {
     });
   });
 }
+
+/** Asks before a task, in Ansible's words; whoever interrupts it interrupts the run. */
+export function askTask(task: string): Promise<'yes' | 'no' | 'continue'> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+  return new Promise((resolve) => {
+    let answer: 'yes' | 'no' | 'continue' = 'no';
+    lines.once('SIGINT', () => {
+      process.stderr.write('\n');
+      // At once, so that the run has heard of it before this answer comes.
+      process.emit('SIGINT');
+      lines.close();
+    });
+    lines.once('close', () => resolve(answer));
+    lines.question(`Perform task: ${task} (N)o/(y)es/(c)ontinue: `, (words) => {
+      const [sign = 'n'] = words.trim().toLowerCase();
+      answer = sign === 'y' ? 'yes' : sign === 'c' ? 'continue' : 'no';
+      lines.close();
+    });
+  });
+}

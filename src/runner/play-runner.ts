@@ -7,7 +7,7 @@ import { CONTROL, type Listener, type TaskStatus } from './events.ts';
 import type { Memory } from './memory.ts';
 import type { HostContext, HostTask, OnceTask, Outcome, ResourceTask, RunContext, Task } from './playbook.ts';
 import { paced } from './progress.ts';
-import { type Segment, stretches } from './segments.ts';
+import { type Segment, type Stretch, stretches } from './segments.ts';
 
 interface Row {
   task: ResourceTask;
@@ -32,6 +32,8 @@ export interface PlayRunnerOptions {
   gather: boolean;
   /** How many hosts are worked on at a time. */
   forks: number;
+  /** Asked before each task, which then are done one by one: whether it is to be done. */
+  ask?: ((task: string) => Promise<boolean>) | undefined;
 }
 
 /** Runs the tasks of one play on a group of hosts, each at its own pace; they meet at tasks that are done once. */
@@ -41,19 +43,23 @@ export class PlayRunner {
   readonly #memory: Memory;
   readonly #gather: boolean;
   readonly #forks: Turns;
+  readonly #ask: PlayRunnerOptions['ask'];
   readonly #errors: PlayError[] = [];
   readonly #failed = new Set<string>();
   readonly #ending = new AbortController();
   readonly #signal: AbortSignal;
   /** Which handlers each host has to run. */
   readonly #notified = new Map<string, Set<string>>();
+  /** Check mode: those that would be notified by tasks of which it is unknown whether they change anything. */
+  readonly #perhapsNotified = new Map<string, Set<string>>();
 
-  constructor(context: RunContext, { emit, memory, gather, forks }: PlayRunnerOptions) {
+  constructor(context: RunContext, { emit, memory, gather, forks, ask }: PlayRunnerOptions) {
     this.#context = context;
     this.#signal = AbortSignal.any([context.signal, this.#ending.signal]);
     this.#emit = emit;
     this.#memory = memory;
     this.#gather = gather;
+    this.#ask = ask;
     this.#forks = new Turns(forks);
   }
 
@@ -63,8 +69,9 @@ export class PlayRunner {
     hosts: readonly string[],
     handlers: readonly (ResourceTask | HostTask)[] = [],
   ): Promise<PlayError[]> {
-    for (const stretch of stretches(tasks)) {
+    for (const stretch of this.#ask ? tasks.flatMap((task) => stretches([task])) : stretches(tasks)) {
       if (this.#mustStop()) break;
+      if (this.#ask && !(await this.#ask(nameOf(stretch)))) continue;
       if (stretch.kind === 'once') await this.#once(stretch.task);
       else await Promise.all(hosts.map((host) => this.#forks.take(() => this.#host(host, stretch.segments))));
     }
@@ -87,24 +94,41 @@ export class PlayRunner {
   async #segment(host: string, segment: Segment): Promise<void> {
     const task = segment.kind === 'batch' ? segment.tasks[0]! : segment;
     const context = this.#hostContext(host, task);
+    const asked = new Set<string>();
+    const result = (name: string) => {
+      asked.add(name);
+      return context.result(name);
+    };
     let reason: string | undefined;
     try {
-      reason = unwanted(task, context);
+      reason = unwanted(task, { ...context, result });
     } catch (error) {
       return this.#fail(host, task.name, performance.now(), error);
     }
-    if (reason !== undefined && segment.kind === 'host')
-      return this.#end(host, task, 'skipped', performance.now(), reason);
+    if (reason !== undefined && segment.kind === 'host') return this.#leaveOut(host, task, reason, asked);
     if (segment.kind === 'host') return this.#single(host, segment, () => tryAgain(segment, context));
     if (reason === undefined) return this.#batch(host, segment.tasks);
     // Only the first of a row has a condition.
-    this.#end(host, task, 'skipped', performance.now(), reason);
+    this.#leaveOut(host, task, reason, asked);
     if (segment.tasks.length > 1) await this.#batch(host, segment.tasks.slice(1));
+  }
+
+  /** A condition that goes by what check mode does not know cannot be known either. */
+  #leaveOut(host: string, task: ResourceTask | HostTask, reason: string, asked: ReadonlySet<string>): void {
+    const open = [...asked].find((name) => this.#memory.result(host, name)?.status === 'unknown');
+    if (open === undefined) this.#end(host, task, 'skipped', performance.now(), reason);
+    else this.#end(host, task, 'unknown', performance.now(), `it depends on [${open}], which is unknown`);
   }
 
   /** A host that failed keeps what it was notified of: it is told, since nobody will do it now. */
   async #handlers(host: string, handlers: readonly (ResourceTask | HostTask)[]): Promise<void> {
     const due = handlers.filter(({ name }) => this.#notified.get(host)?.has(name));
+    const perhaps = handlers.filter(
+      (handler) => !due.includes(handler) && this.#perhapsNotified.get(host)?.has(handler.name),
+    );
+    for (const handler of perhaps) {
+      this.#end(host, handler, 'unknown', performance.now(), 'it depends on a task that is unknown');
+    }
     for (const [index, handler] of due.entries()) {
       if (this.#failed.has(host) || this.#context.signal.aborted) {
         const left = due.slice(index).map(({ name }) => name);
@@ -121,9 +145,9 @@ export class PlayRunner {
 
   async #single(host: string, task: HostTask | OnceTask, run: () => Promise<Outcome>): Promise<void> {
     const started = performance.now();
-    if (this.#context.check && task.check === 'skip') {
+    if (this.#context.check && task.check !== 'run') {
       this.#memory.pending.add(host);
-      this.#end(host, task, 'skipped', started, 'check mode');
+      this.#end(host, task, task.check === 'skip' ? 'skipped' : 'unknown', started, 'not done in check mode');
       return;
     }
     this.#emit({ type: 'task-start', host, task: task.name });
@@ -274,13 +298,9 @@ export class PlayRunner {
     const durationMs = performance.now() - started;
     const changed = status === 'changed' || status === 'would change';
     this.#memory.note(host, task.name, { status, changed, value });
-    if (changed && task.kind !== 'once') this.#notify(host, task.notify ?? []);
+    if (task.kind !== 'once' && changed) noteAll(this.#notified, host, task.notify);
+    if (task.kind !== 'once' && status === 'unknown') noteAll(this.#perhapsNotified, host, task.notify);
     this.#emit({ type: 'task-end', host, task: task.name, status, summary, diffs, durationMs });
-  }
-
-  #notify(host: string, handlers: string | readonly string[]): void {
-    const names = typeof handlers === 'string' ? [handlers] : handlers;
-    if (names.length > 0) this.#notified.set(host, new Set([...(this.#notified.get(host) ?? []), ...names]));
   }
 
   #fail(host: string, task: string, started: number, thrown: unknown): void {
@@ -341,6 +361,17 @@ function wishesOf({ resources }: ResourceTask, context: HostContext): readonly R
   } catch (error) {
     throw placed(error);
   }
+}
+
+function noteAll(noted: Map<string, Set<string>>, host: string, handlers: string | readonly string[] = []): void {
+  for (const name of [handlers].flat()) noted.set(host, (noted.get(host) ?? new Set()).add(name));
+}
+
+/** Of a stretch that was made from one task. */
+function nameOf(stretch: Stretch): string {
+  if (stretch.kind === 'once') return stretch.task.name;
+  const [segment] = stretch.segments;
+  return segment?.kind === 'batch' ? segment.tasks[0]!.name : segment!.name;
 }
 
 function toList(resources: Resource | readonly Resource[] | undefined): readonly Resource[] {

@@ -85,8 +85,11 @@ export interface TaskOptions {
 }
 
 export interface StepOptions extends TaskOptions {
-  /** In check mode: run all the same (it only looks), or skip. Default: skip. */
-  check?: 'run' | 'skip';
+  /**
+   * In check mode: run all the same, since it only looks or heeds `run.check` itself; or skip, since it changes nothing that
+   * check mode should tell of. Default: it is not done, and what it would do is `unknown`.
+   */
+  check?: InCheckMode;
   /** Tries again when it throws, or when `until` is not content with its outcome. A lost host is not tried again. */
   retries?: { times: number; delayMs: number; until?: (outcome: Outcome) => boolean };
 }
@@ -100,17 +103,20 @@ export interface ResourceTask extends TaskOptions {
   resources(context: HostContext): Resource | readonly Resource[] | undefined;
 }
 
+/** What a task that does something is in check mode. */
+export type InCheckMode = 'run' | 'skip' | 'unknown';
+
 export interface HostTask extends TaskOptions, Pick<StepOptions, 'retries'> {
   kind: 'host';
   name: string;
-  check: 'run' | 'skip';
+  check: InCheckMode;
   run(context: HostContext): Promise<Outcome> | Outcome;
 }
 
 export interface OnceTask extends Pick<TaskOptions, 'tags'> {
   kind: 'once';
   name: string;
-  check: 'run' | 'skip';
+  check: InCheckMode;
   run(context: RunContext): Promise<Outcome> | Outcome;
 }
 
@@ -158,6 +164,8 @@ export interface Playbook<V extends Variables = Variables> {
   become?: boolean;
   /** Whether it takes its hosts for itself, so that no other run changes them meanwhile. Default true. */
   lock?: boolean;
+  /** Its tasks rely on each other, so that no part of it may be left out by tags, by `--start-at-task` or by `--step`. */
+  whole?: boolean;
   /**
    * Checks its input before any host is touched, and gives the plays. A generator (`async *plays`) is asked for the next
    * play when the one before is done, and so may go by what was seen; it is ended where a play fails.
@@ -180,11 +188,19 @@ export function task(name: string, resources: ResourceTask['resources'], options
 }
 
 /** A task that does something on each host. */
-export function step(name: string, run: HostTask['run'], { check = 'skip', ...options }: StepOptions = {}): HostTask {
+export function step(
+  name: string,
+  run: HostTask['run'],
+  { check = 'unknown', ...options }: StepOptions = {},
+): HostTask {
   return { kind: 'host', name, check, run, ...options };
 }
 
 /** A task that is done once for the run, when all hosts have come to it. */
-export function once(name: string, run: OnceTask['run'], { check = 'skip', ...options }: OnceOptions = {}): OnceTask {
+export function once(
+  name: string,
+  run: OnceTask['run'],
+  { check = 'unknown', ...options }: OnceOptions = {},
+): OnceTask {
   return { kind: 'once', name, check, run, ...options };
 }

@@ -2,18 +2,20 @@ import type { Connection } from '../connection/connection.ts';
 import type { AskSecret } from '../connection/private-keys.ts';
 import type { ConnectionDefaults, ConnectionSettings } from '../connection/settings.ts';
 import { SshConfig } from '../connection/ssh-config.ts';
-import { asPlayError, ExitCode, InputError, PlayError } from '../errors.ts';
+import { asPlayError, ExitCode, PlayError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
 import { DeclaredVariables } from '../variables/read.ts';
+import { checkChoice, checkHandlers, checkTasks, hostsFor, oneByOne } from './checked-plays.ts';
 import type { HostTally, Listener, RunEvent } from './events.ts';
 import { keepBeating, lockHost } from './host-lock.ts';
 import { Memory } from './memory.ts';
 import { PlayRunner } from './play-runner.ts';
-import type { Play, Playbook, Plays, RunContext, Task } from './playbook.ts';
+import type { Play, Playbook, RunContext, Task } from './playbook.ts';
 import { ConnectionPool } from './pool.ts';
 import { serialGroups } from './serial.ts';
-import { type Choice, chosen, EVERYTHING, startingAt } from './tags.ts';
+import { type Choice, EVERYTHING, Selection } from './tags.ts';
+import { connectionText, type Watch, watched } from './watched.ts';
 
 export interface RunRequest {
   playbook: Playbook;
@@ -33,6 +35,10 @@ export interface RunRequest {
   listener: Listener;
   /** The tasks that the command line chose. Default: all. */
   choice?: Choice;
+  /** Asks before each task (`--step`): whether it is to be done, or all that is left without asking again. */
+  askTask?: ((task: string) => Promise<'yes' | 'no' | 'continue'>) | undefined;
+  /** What is told of connections. Default: nothing. */
+  watch?: Watch | undefined;
   /** Has a word typed: true if it was. Left out where nobody can be asked. */
   confirm?: ((question: string, word: string) => Promise<boolean>) | undefined;
 }
@@ -61,86 +67,50 @@ export async function runPlaybook(request: RunRequest): Promise<RunReport> {
 /** Hosts at a time where nobody says: what one control machine does without waiting for itself. */
 const FORKS = 50;
 
-/** @throws InputError for what is no list of plays: no compiler may have looked at the playbook. */
-async function* oneByOne(plays: Plays): AsyncGenerator<Play> {
-  if (!(Symbol.iterator in Object(plays) || Symbol.asyncIterator in Object(plays)) || typeof plays === 'string') {
-    throw new InputError('plays(run) of the playbook must give a list of plays', {
-      next: "plays: () => [play('…', …)]",
-    });
-  }
-  for await (const play of plays) {
-    if (typeof play?.name === 'string' && (Array.isArray(play.tasks) || typeof play.tasks === 'function')) yield play;
-    else
-      throw new InputError('plays(run) of the playbook gives what is no play', { next: "Make plays by play('…', …)." });
-  }
-}
-
-/** @throws PlayError for what is no task. */
-function checkTasks({ name }: Play, tasks: readonly Task[]): void {
-  if (Array.isArray(tasks) && tasks.every((task) => ['resources', 'host', 'once'].includes(task?.kind))) return;
-  throw new PlayError(`the play '${name}' has what is no task`, { next: 'Make tasks by task(), step() or once().' });
-}
-
 const NOTHING: HostTally = { ok: 0, changed: 0, skipped: 0, failed: 0, unreachable: 0 };
-
-/** @throws InputError saying what the playbook is for, where the inventory has no such hosts. */
-function hostsFor({ name, hosts }: Playbook, inventory: Inventory): string[] {
-  try {
-    return selectHosts(inventory, hosts);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
-    const next = `Put its hosts under [${hosts}]. ${cause.next ?? ''}`.trim();
-    throw new InputError(`${name} is for the hosts of '${hosts}', and the inventory names none`, { next, cause });
-  }
-}
-
-/** @throws PlayError for a task that notifies a handler its play does not have: it would be forgotten in silence. */
-function checkHandlers({ name, handlers = [] }: Play, tasks: readonly Task[]): void {
-  const known = new Set(handlers.map((handler) => handler.name));
-  for (const task of tasks) {
-    const notified = task.kind === 'once' ? [] : [task.notify ?? []].flat();
-    const unknown = notified.find((handler) => !known.has(handler));
-    if (unknown === undefined) continue;
-    const next = `The play's handlers are: ${[...known].join(', ') || 'none'}.`;
-    throw new PlayError(`[${task.name}] notifies '${unknown}', and the play '${name}' has no such handler`, { next });
-  }
-}
 
 /** What a run gathers on its way. */
 class Run {
   readonly #pool: ConnectionPool;
+  readonly #settings: (host: string) => Promise<ConnectionSettings>;
+  readonly #watched = new Map<string, Promise<Connection>>();
   readonly #locked = new Map<string, Promise<Connection>>();
   readonly #holding = new Set<Connection>();
   readonly #stopBeating = keepBeating(this.#holding);
   readonly #closers: (() => Promise<void> | void)[] = [];
   readonly #request: RunRequest;
   readonly #memory = new Memory();
-  readonly #fromStart: (tasks: readonly Task[]) => readonly Task[];
+  readonly #selection: Selection;
   readonly #variables: DeclaredVariables;
   readonly #tallies = new Map<string, HostTally>();
   readonly #errors: PlayError[] = [];
   #interrupted = false;
+  /** Each task is asked for before it is done. */
+  #stepping: boolean;
 
   constructor(request: RunRequest) {
     this.#request = request;
-    this.#fromStart = startingAt(request.choice?.startAt);
+    this.#stepping = request.askTask !== undefined;
+    this.#selection = new Selection(request.choice ?? EVERYTHING);
     this.#variables = new DeclaredVariables(request.playbook.variables ?? {}, (host) => request.inventory.varsOf(host));
     const become = request.playbook.become ?? true;
     const { inventory, connection, askSecret } = request;
     const config = new SshConfig();
     const settings = new Map<string, Promise<ConnectionSettings>>();
-    this.#pool = new ConnectionPool((host) => {
+    this.#settings = (host) => {
       let own = settings.get(host);
       if (!own) {
         own = config.settings(host, inventory.varsOf(host), { ...connection, become });
         settings.set(host, own);
       }
       return own;
-    }, askSecret);
+    };
+    this.#pool = new ConnectionPool(this.#settings, askSecret);
   }
 
   async plays(): Promise<void> {
-    const { playbook, inventory, limit, check, diff, signal, listener } = this.#request;
+    const { playbook, inventory, limit, check, diff, signal, listener, choice = EVERYTHING } = this.#request;
+    checkChoice(playbook, choice);
     const context = this.#context(hostsFor(playbook, inventory), selectHosts(inventory, playbook.hosts, limit));
     for (const { file, line, message } of this.#variables.check(context.hosts)) {
       context.say(`${file}:${line}: ${message}`, 'warning');
@@ -151,24 +121,29 @@ class Run {
     await this.#pool.prepare(context.hosts);
     for (const host of context.allHosts) this.#tallies.set(host, { ...NOTHING });
     listener({ type: 'run-start', playbook: playbook.name, hosts: context.hosts, check, diff });
-    for (; !next.done; next = await plays.next()) {
+    let goesOn = true;
+    for (; goesOn && !next.done; next = goesOn ? await plays.next() : next) {
       const play = next.value;
-      const goesOn = !signal.aborted && (play.when?.() === false || (await this.#play(play, context)));
-      if (goesOn) continue;
-      await plays.return(undefined);
-      break;
+      goesOn = !signal.aborted && (play.when?.() === false || (await this.#play(play, context)));
+      if (!goesOn) await plays.return(undefined);
     }
+    if (goesOn) this.#judgeChoice(context);
     // Whoever stops a run because of an error says so by its reason.
     if (signal.reason instanceof PlayError) throw signal.reason;
     this.#interrupted = signal.aborted;
   }
 
+  #judgeChoice(context: RunContext): void {
+    const { error, doubts } = this.#selection.complaints();
+    for (const doubt of doubts) context.say(doubt, 'warning');
+    if (error) this.#errors.push(error);
+  }
+
   async #play(play: Play, context: RunContext): Promise<boolean> {
-    const { choice = EVERYTHING } = this.#request;
     const all = typeof play.hosts === 'function' ? play.hosts() : (play.hosts ?? context.hosts);
     const made = typeof play.tasks === 'function' ? await play.tasks() : play.tasks;
     checkTasks(play, made);
-    const tasks = this.#fromStart(chosen(made, play.tags ?? [], choice));
+    const tasks = this.#selection.of(made, play.tags ?? []);
     checkHandlers(play, made);
     if (tasks.length === 0) return true;
     const groups = serialGroups(all, play.serial);
@@ -194,11 +169,9 @@ class Run {
     const emit: Listener = (event) => this.#note(event);
     const forks = this.#request.forks ?? FORKS;
     try {
-      const errors = await new PlayRunner(context, { emit, memory: this.#memory, gather, forks }).run(
-        tasks,
-        hosts,
-        handlers,
-      );
+      const ask = this.#stepping ? (task: string) => this.#ask(task) : undefined;
+      const runner = new PlayRunner(context, { emit, memory: this.#memory, gather, forks, ask });
+      const errors = await runner.run(tasks, hosts, handlers);
       this.#errors.push(...errors);
       return errors.length === 0;
     } finally {
@@ -238,6 +211,16 @@ class Run {
     };
   }
 
+  /** @throws PlayError for a no where what comes after it relies on it. */
+  async #ask(task: string): Promise<boolean> {
+    const { askTask, playbook } = this.#request;
+    const answer = this.#stepping && askTask ? await askTask(task) : 'continue';
+    if (answer === 'continue') this.#stepping = false;
+    if (answer !== 'no') return true;
+    if (!playbook.whole) return false;
+    throw new PlayError(`stopped before [${task}]`, { next: 'The tasks after it rely on it: run again to go on.' });
+  }
+
   async #confirm(question: string, word: string): Promise<void> {
     const { check, confirm } = this.#request;
     if (check) return;
@@ -250,10 +233,10 @@ class Run {
   /** The open connection, with the host locked for this run where it may change something there. */
   #connect(host: string): Promise<Connection> {
     const { playbook, check } = this.#request;
-    if (check || playbook.lock === false) return this.#pool.get(host);
+    if (check || playbook.lock === false) return this.#open(host);
     let locked = this.#locked.get(host);
     if (!locked) {
-      locked = this.#pool.get(host).then(async (connection) => {
+      locked = this.#open(host).then(async (connection) => {
         await lockHost(connection, playbook.name);
         this.#holding.add(connection);
         return connection;
@@ -262,6 +245,21 @@ class Run {
       this.#locked.set(host, locked);
     }
     return locked;
+  }
+
+  #open(host: string): Promise<Connection> {
+    const { watch, listener } = this.#request;
+    const connection = this.#watched.get(host);
+    if (!watch || connection) return connection ?? this.#pool.get(host);
+    const started = performance.now();
+    const opened = this.#pool.get(host).then(async (own) => {
+      const durationMs = performance.now() - started;
+      listener({ type: 'connected', host, detail: connectionText(await this.#settings(host)), durationMs });
+      return watched(own, watch, listener);
+    });
+    opened.catch(() => undefined);
+    this.#watched.set(host, opened);
+    return opened;
   }
 
   /** What playbooks opened first, since it goes through the connections. */

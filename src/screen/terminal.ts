@@ -3,7 +3,7 @@ import { eventText } from './event-text.ts';
 import { LiveArea, type TerminalOut } from './live-area.ts';
 import { PlayBoard } from './play-board.ts';
 import { patient, type Screen, type ScreenOptions } from './screen.ts';
-import { coloured, plain } from './words.ts';
+import { coloured, MARKS, plain } from './words.ts';
 
 /** How often the board is drawn: the eye wants no more, and the work is elsewhere. */
 const REFRESH_MS = 100;
@@ -25,7 +25,7 @@ export function terminalScreen({ out, colour, diff, verbosity }: ScreenOptions):
   };
   const endBoard = () => {
     clearInterval(timer);
-    if (board) area.release(board.lines(columns(), Number.POSITIVE_INFINITY));
+    if (board) area.release(board.lines(columns(), Number.POSITIVE_INFINITY, MARKS.idle));
     board = undefined;
     process.off('exit', endBoard);
   };

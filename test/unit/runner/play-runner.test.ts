@@ -165,13 +165,13 @@ describe('check mode', () => {
       'a file would change',
       'a snippet would change',
       'a sent would change',
-      'a step skipped',
+      'a step unknown',
       'a look ok',
-      'control together skipped',
+      'control together unknown',
       'a count ok',
     ]);
     expect(report).toMatchObject({ exitCode: 0 });
-    expect(report.tallies.get('a')).toMatchObject({ changed: 3, skipped: 1 });
+    expect(report.tallies.get('a')).toMatchObject({ changed: 3, unknown: 1 });
   });
 });
 

@@ -224,7 +224,42 @@ describe('check mode', () => {
       handlers: [changes('restart')],
     });
     const { seen } = await run([plan], { check: true });
-    expect(seen).toEqual(['a conf would change', 'a act skipped', 'a restart skipped']);
+    expect(seen).toEqual(['a conf would change', 'a act unknown', 'a restart unknown']);
     expect(() => readFileSync(path)).toThrow('ENOENT');
+  });
+
+  it.each<['run' | 'skip' | undefined, string]>([
+    ['run', 'a act changed'],
+    ['skip', 'a act skipped'],
+    [undefined, 'a act unknown'],
+  ])('goes by what a step says of itself: %s', async (check, ended) => {
+    const act = step('act', () => ({ changed: true }), check ? { check } : {});
+    const { seen } = await run([play('p', { hosts: ['a'], tasks: [act] })], { check: true });
+    expect(seen).toEqual([ended.replace('changed', 'would change')]);
+  });
+
+  it('does not claim to know what depends on the unknown', async () => {
+    const plan = play('p', {
+      hosts: ['a'],
+      tasks: [
+        step('act', () => undefined, { notify: ['restart', 'tell'] }),
+        step('only after', () => undefined, { when: ({ result }) => result('act')?.changed ?? false, check: 'run' }),
+        task('file', () => undefined, { when: ({ result }) => result('act')?.changed ?? false }),
+        step('for another reason', () => undefined, { when: () => 'no need' }),
+        step('known', () => ({ changed: true }), { check: 'run', notify: 'tell' }),
+      ],
+      handlers: [changes('restart'), changes('tell'), changes('never')],
+    });
+    const { seen } = await run([plan], { check: true });
+    expect(seen).toEqual([
+      'a act unknown',
+      'a only after unknown',
+      'a file unknown',
+      'a for another reason skipped',
+      'a known would change',
+      'a restart unknown',
+      'a tell unknown',
+    ]);
+    expect((await run([plan])).seen).toContain('a only after skipped');
   });
 });

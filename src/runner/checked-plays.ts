@@ -1,0 +1,56 @@
+import { InputError, PlayError } from '../errors.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { selectHosts } from '../inventory/pattern.ts';
+import type { Play, Playbook, Plays, Task } from './playbook.ts';
+import { type Choice, isWhole } from './tags.ts';
+
+/** @throws InputError for what is no list of plays: no compiler may have looked at the playbook. */
+export async function* oneByOne(plays: Plays): AsyncGenerator<Play> {
+  if (!(Symbol.iterator in Object(plays) || Symbol.asyncIterator in Object(plays)) || typeof plays === 'string') {
+    throw new InputError('plays(run) of the playbook must give a list of plays', {
+      next: "plays: () => [play('…', …)]",
+    });
+  }
+  for await (const play of plays) {
+    if (typeof play?.name === 'string' && (Array.isArray(play.tasks) || typeof play.tasks === 'function')) yield play;
+    else
+      throw new InputError('plays(run) of the playbook gives what is no play', { next: "Make plays by play('…', …)." });
+  }
+}
+
+/** @throws PlayError for what is no task. */
+export function checkTasks({ name }: Play, tasks: readonly Task[]): void {
+  if (Array.isArray(tasks) && tasks.every((task) => ['resources', 'host', 'once'].includes(task?.kind))) return;
+  throw new PlayError(`the play '${name}' has what is no task`, { next: 'Make tasks by task(), step() or once().' });
+}
+
+/** @throws PlayError for a task that notifies a handler its play does not have: it would be forgotten in silence. */
+export function checkHandlers({ name, handlers = [] }: Play, tasks: readonly Task[]): void {
+  const known = new Set(handlers.map((handler) => handler.name));
+  for (const task of tasks) {
+    const notified = task.kind === 'once' ? [] : [task.notify ?? []].flat();
+    const unknown = notified.find((handler) => !known.has(handler));
+    if (unknown === undefined) continue;
+    const next = `The play's handlers are: ${[...known].join(', ') || 'none'}.`;
+    throw new PlayError(`[${task.name}] notifies '${unknown}', and the play '${name}' has no such handler`, { next });
+  }
+}
+
+/** @throws InputError for a part of a playbook that is one work: what is left out might be what the rest relies on. */
+export function checkChoice({ name, whole = false }: Playbook, choice: Choice): void {
+  if (!whole || isWhole(choice)) return;
+  throw new InputError(`${name} is run as a whole: its tasks rely on each other`, {
+    next: 'Leave out --tags, --skip-tags and --start-at-task. With -C nothing is touched.',
+  });
+}
+
+/** @throws InputError saying what the playbook is for, where the inventory has no such hosts. */
+export function hostsFor({ name, hosts }: Playbook, inventory: Inventory): string[] {
+  try {
+    return selectHosts(inventory, hosts);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    const next = `Put its hosts under [${hosts}]. ${cause.next ?? ''}`.trim();
+    throw new InputError(`${name} is for the hosts of '${hosts}', and the inventory names none`, { next, cause });
+  }
+}
