@@ -90,7 +90,14 @@ export default playbook({
     const archOf = (host: string) => ARCHITECTURES[seen.get(host)!.facts.machine]!;
     const initialCluster = all.map(({ name, advertisePeerUrl }) => ({ name, peerUrl: advertisePeerUrl }));
     const configuration = (host: string, state: 'new' | 'existing', arch: 'amd64' | 'arm64') =>
-      renderConfiguration({ settings: own(host), initialCluster, state, arch, templateDirs: run.templateDirs });
+      renderConfiguration({
+        settings: own(host),
+        initialCluster,
+        state,
+        arch,
+        trustedCa: pki?.caPem ?? ca,
+        templateDirs: run.templateDirs,
+      });
     const request = () =>
       pkiRequest(all.map((one) => ({ settings: one, hostName: seen.get(one.host)!.facts.hostName })));
     const certificatesOf = ({ name }: EtcdSettings) => {

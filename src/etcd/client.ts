@@ -1,7 +1,7 @@
 import type { Etcd3, IMember } from 'etcd3';
 import type { Connection } from '../connection/connection.ts';
 import { openTunnel } from '../connection/tunnel.ts';
-import type { Member, MemberStatus } from './cluster.ts';
+import type { Alarm, Member, MemberStatus } from './cluster.ts';
 
 export interface MemberAddress {
   /** As seen from the member's own host. */
@@ -26,8 +26,21 @@ export interface MemberClient {
   read(key: string, deadlineMs?: number): Promise<string | undefined>;
   write(key: string, value: string, deadlineMs?: number): Promise<void>;
   remove(key: string, deadlineMs?: number): Promise<void>;
+  /** All alarms of the cluster, as this member knows them. */
+  alarms(deadlineMs?: number): Promise<Alarm[]>;
+  /** Gives the new member's ID. A time-out does not mean that it was not added: read the members again. */
+  addMember(peerUrl: string, role: 'learner' | 'voter'): Promise<string>;
+  /** @throws where the learner is not level with the leader yet. */
+  promoteMember(id: string): Promise<void>;
+  removeMember(id: string): Promise<void>;
+  updateMember(id: string, peerUrl: string): Promise<void>;
+  /** To be asked of the leader. */
+  moveLeader(targetId: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** How long a change of the members may take: it waits for the quorum, and for a leader where that is just changing. */
+const CHANGE_MS = 10_000;
 
 const DEADLINE_MS = 5_000;
 
@@ -72,7 +85,11 @@ export async function openMember(
         raftTerm: BigInt(status.raftTerm),
         raftIndex: BigInt(status.raftIndex),
         dbSizeBytes: Number(status.dbSize),
-        errors: (status as { errors?: string[] }).errors ?? [],
+        errors: status.errors ?? [],
+        // Members before 3.4 tell neither of these.
+        appliedIndex: BigInt(status.raftAppliedIndex ?? 0),
+        dbInUseBytes: Number(status.dbSizeInUse ?? 0),
+        isLearner: status.isLearner ?? false,
       };
     },
     async members(deadlineMs) {
@@ -87,6 +104,26 @@ export async function openMember(
     },
     async remove(key, deadlineMs) {
       await client.delete().key(key).options(within(deadlineMs)).exec();
+    },
+    async alarms(deadlineMs) {
+      const { alarms } = await client.maintenance.alarm({ action: 'Get' }, within(deadlineMs));
+      return alarms.map(({ memberID, alarm }) => ({ memberId: hex(memberID), kind: alarm.toUpperCase() }));
+    },
+    async addMember(peerUrl, role) {
+      const request = { peerURLs: [peerUrl], isLearner: role === 'learner' };
+      return hex((await client.cluster.memberAdd(request, within(CHANGE_MS))).member.ID);
+    },
+    async promoteMember(id) {
+      await client.cluster.memberPromote({ ID: decimal(id) }, within(CHANGE_MS));
+    },
+    async removeMember(id) {
+      await client.cluster.memberRemove({ ID: decimal(id) }, within(CHANGE_MS));
+    },
+    async updateMember(id, peerUrl) {
+      await client.cluster.memberUpdate({ ID: decimal(id), peerURLs: [peerUrl] }, within(CHANGE_MS));
+    },
+    async moveLeader(targetId) {
+      await client.maintenance.moveLeader({ targetID: decimal(targetId) }, within(CHANGE_MS));
     },
     async close() {
       client.close();
@@ -104,6 +141,8 @@ function toMember(member: IMember & { isLearner?: boolean }): Member {
     isLearner: member.isLearner ?? false,
   };
 }
+
+const decimal = (id: string): string => BigInt(`0x${id}`).toString();
 
 /** etcd3 gives 64-bit numbers as decimal strings; people know member IDs as hexadecimal. */
 function hex(decimal: string): string {

@@ -17,8 +17,19 @@ export interface MemberStatus {
   version: string;
   raftTerm: bigint;
   raftIndex: bigint;
+  /** How much of the log it has applied; 0 before 3.4, which does not tell. */
+  appliedIndex: bigint;
   dbSizeBytes: number;
+  /** What of that holds data; 0 before 3.4. */
+  dbInUseBytes: number;
+  isLearner: boolean;
   errors: string[];
+}
+
+export interface Alarm {
+  memberId: string;
+  /** `NOSPACE` or `CORRUPT`. */
+  kind: string;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { packageTemplates, renderTemplate } from '../template/template.ts';
 import { quoteEnvironmentValue } from './environment-file.ts';
@@ -16,6 +17,8 @@ export interface ConfigurationInput {
   arch?: 'amd64' | 'arm64';
   /** The token of a cluster that was formed with another than the settings have now. */
   clusterToken?: string;
+  /** The certificates that it trusts. etcd reads them at its start only: by their sum a process tells which it has read. */
+  trustedCa?: string | undefined;
   /** The user's own templates, which come before the package's. */
   templateDirs?: readonly string[];
 }
@@ -119,6 +122,7 @@ function configurationSections(input: ConfigurationInput): Section[] {
         ETCD_PEER_KEY_FILE: files.peerKey,
         ETCD_PEER_TRUSTED_CA_FILE: files.ca,
         ETCD_PEER_CLIENT_CERT_AUTH: 'true',
+        PLAY_TRUSTED_CA: input.trustedCa === undefined ? undefined : trustedCaSum(input.trustedCa),
       },
     },
     {
@@ -139,6 +143,11 @@ function configurationSections(input: ConfigurationInput): Section[] {
     },
     { title: 'Further settings', values: extra },
   ];
+}
+
+/** sha256 of what the file of trusted certificates holds. */
+export function trustedCaSum(pem: string): string {
+  return createHash('sha256').update(pem).digest('hex');
 }
 
 /** The check has been a feature gate from 3.6 on; 3.7 has dropped its old name. */

@@ -93,6 +93,8 @@ function fromOwnHost(listenUrls: readonly string[]): MemberAddress {
 
 export interface MemberAnswer {
   api?: { status: MemberStatus; members: Member[] } | undefined;
+  /** What it says of itself: also where there is no quorum, and `api` is therefore missing. */
+  status?: MemberStatus | undefined;
   peers?: Member[] | undefined;
   /** Open while the API answers; whoever asked closes it. */
   client?: MemberClient | undefined;
@@ -105,22 +107,27 @@ export async function askMember(
   identity: ClientIdentity,
   serving: boolean,
 ): Promise<MemberAnswer> {
+  let status: MemberStatus | undefined;
   if (serving) {
     const client = await openMember(connection, clientAddress(settings), identity);
     try {
-      const [status, members] = await Promise.all([client.status(3_000), client.members(3_000)]);
-      return { api: { status, members }, client };
+      const asked = client.status(3_000).then((answer) => {
+        status = answer;
+        return answer;
+      });
+      const [own, members] = await Promise.all([asked, client.members(3_000)]);
+      return { api: { status: own, members }, status, client };
     } catch (error) {
       await client.close();
       if (error instanceof UnreachableError) throw error;
     }
   }
   try {
-    return { peers: await askPeerView(connection, peerAddress(settings), identity) };
+    return { status, peers: await askPeerView(connection, peerAddress(settings), identity) };
   } catch (error) {
     // Where sshd forbids tunnels no member will ever answer: that must not look like silence.
     if (error instanceof UnreachableError || (error instanceof TunnelError && error.forbidden)) throw error;
-    return {};
+    return { status };
   }
 }
 

@@ -41,6 +41,8 @@ export interface HostFacts {
     /** The unit file in use, empty where there is none. */
     fragment: string;
   };
+  /** The process that runs now: what it was started with. Undefined where none runs. */
+  running?: { environment: Map<string, string>; binary: string };
   /** Text of the environment file, undefined where there is none. */
   configuration: string | undefined;
   /** Text of the CA certificate that the host trusts. */
@@ -86,6 +88,10 @@ export function observeScript(request: ObserveRequest): string {
     block('unit', 'echo "$u"'),
     'pid=${u##*MainPID=}; pid=${pid%%[!0-9]*}',
     block('sockets', '[ "${pid:-0}" -gt 0 ] && ls -l "/proc/$pid/fd" 2>/dev/null'),
+    'if [ "${pid:-0}" -gt 0 ]; then',
+    '  echo "exe $(readlink "/proc/$pid/exe" 2>/dev/null)"',
+    `  ${block('environment', `tr '\\0' '\\n' <"/proc/$pid/environ" 2>/dev/null | grep -E '^(ETCD|PLAY)_'`)}`,
+    'fi',
     block('tcp', 'cat /proc/net/tcp /proc/net/tcp6 2>/dev/null'),
     block('fib', 'cat /proc/net/fib_trie 2>/dev/null'),
     block('if6', 'cat /proc/net/if_inet6 2>/dev/null'),
@@ -139,6 +145,7 @@ export function parseFacts(stdout: string, walDir: string | undefined): HostFact
       restarts: Number(unit.get('NRestarts') ?? 0),
       fragment: unit.get('FragmentPath') ?? '',
     },
+    ...(values.get('exe') && { running: { environment: environmentOf(blocks), binary: values.get('exe')! } }),
     configuration: blocks.get('configuration'),
     ca: blocks.get('ca'),
     data: {
@@ -153,6 +160,11 @@ export function parseFacts(stdout: string, walDir: string | undefined): HostFact
     strayBinaries,
     disks,
   };
+}
+
+function environmentOf(blocks: ReadonlyMap<string, string>): Map<string, string> {
+  const lines = (blocks.get('environment') ?? '').split('\n').filter((line) => line !== '');
+  return new Map(lines.map((line) => cut(line, '=')));
 }
 
 /** A mount point's `lost+found`, and the folder of the log where that lies inside the data directory. */

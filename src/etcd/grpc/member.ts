@@ -8,8 +8,6 @@ import { type GrpcSession, openSession, type StreamOptions } from './session.ts'
 export interface LocalStatus extends MemberStatus {
   /** The newest revision that it has applied. */
   revision: bigint;
-  appliedIndex: bigint;
-  isLearner: boolean;
 }
 
 /** The hash of all keys and values up to a revision. Comparable where revision and compaction are the same. */
@@ -81,6 +79,7 @@ export function statusOf(bytes: Buffer): LocalStatus {
     revision: header.get(3) ?? 0n,
     version: text(2),
     dbSizeBytes: Number(value(3)),
+    dbInUseBytes: Number(value(9)),
     leaderId: leader === 0n ? undefined : leader.toString(16),
     raftIndex: value(5),
     raftTerm: value(6),

@@ -72,7 +72,10 @@ function seen(sketches: Record<string, Sketch>): SeenHost[] {
       version: '3.5.16',
       raftTerm: 2n,
       raftIndex: 9n,
+      appliedIndex: 9n,
       dbSizeBytes: 0,
+      dbInUseBytes: 0,
+      isLearner: false,
       errors: [],
     };
     return {

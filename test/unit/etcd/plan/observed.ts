@@ -87,7 +87,10 @@ export const status = (host: string, clusterId = 'c1') => ({
   version: '3.5.16',
   raftTerm: 2n,
   raftIndex: 9n,
+  appliedIndex: 9n,
   dbSizeBytes: 0,
+  dbInUseBytes: 0,
+  isLearner: false,
   errors: [],
 });
 
