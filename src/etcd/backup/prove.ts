@@ -41,7 +41,7 @@ export async function prove(request: ProofRequest, withTrial: boolean): Promise<
   const asked = askMembers(request, revision);
   const compactedTo = asked.then(({ said }) => said.hash.compactRevision);
   for (const waiting of [asked, compactedTo]) waiting.catch(() => undefined);
-  const restored = await tryRestore(tools, file, folder, revision, compactedTo, signal).catch(damagedAt(source));
+  const restored = await tryRestore({ tools, file, folder, revision, compactedTo, signal }).catch(damagedAt(source));
   const { said, words } = await asked;
   const found = differences(restored, said);
   if (found.length > 0)

@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlayError } from '../../errors.ts';
+import type { ClientIdentity } from '../client.ts';
 import { type KeyHash, type MemberApi, memberApi } from '../grpc/member.ts';
-import { sessionOver } from '../grpc/session.ts';
+import { secureSession, sessionOver } from '../grpc/session.ts';
 import { lastWords, runHere, toolEnvironment } from './command.ts';
 import { DiskError } from './on-disk.ts';
 import type { EtcdTools } from './tools.ts';
+import { readWriting } from './writing.ts';
 
 /** What a restored copy says of itself. */
 export interface RestoredFacts extends KeyHash {
@@ -19,30 +21,39 @@ export interface RestoredFacts extends KeyHash {
 
 const STARTING_MS = 300_000;
 
+export interface TrialRequest {
+  tools: EtcdTools;
+  /** The snapshot, unpacked. */
+  file: string;
+  /** A folder on a disk with room for a copy. */
+  folder: string;
+  revision: bigint;
+  /** What the asked member has compacted since: hashes can be compared only behind the same compaction. */
+  compactedTo?: Promise<bigint> | undefined;
+  /** A database file that was copied, with no sum at its end. */
+  isBare?: boolean | undefined;
+  signal: AbortSignal;
+}
+
 /**
  * Restores a snapshot into a throw-away directory, starts etcd on it and asks it. It listens on sockets in a folder of its
  * own and on no port, it hears of no other member, and it ends with this process, however that ends.
- * @param compactedTo what the asked member has compacted since: hashes can be compared only behind the same compaction.
  * @throws PlayError where the snapshot cannot be restored or the copy does not start.
  */
-export async function tryRestore(
-  tools: EtcdTools,
-  file: string,
-  folder: string,
-  revision: bigint,
-  compactedTo: Promise<bigint>,
-  signal: AbortSignal,
-): Promise<RestoredFacts> {
+export async function tryRestore(request: TrialRequest): Promise<RestoredFacts> {
+  const { tools, folder, revision, compactedTo, signal } = request;
   const data = join(folder, 'restored');
   // A path to a socket may be a hundred bytes long, and those of backups may be longer.
   const sockets = await mkdtemp(join(tmpdir(), 'play-trial-'));
   try {
-    await restore(tools, file, data, signal);
-    const etcd = startEtcd(tools, data, sockets);
+    await restore(request, data);
+    const { isGuarded } = await readWriting(join(data, 'member', 'snap', 'db'));
+    const identity = isGuarded ? await madeIdentity(sockets) : undefined;
+    const etcd = startEtcd(tools, data, sockets, isGuarded);
     try {
-      const api = await answering(etcd, join(sockets, CLIENT), signal);
+      const api = await answering(etcd, join(sockets, CLIENT), identity, signal);
       try {
-        return await factsOf(api, revision, await compactedTo);
+        return await factsOf(api, revision, (await compactedTo) ?? -1n);
       } finally {
         api.close();
       }
@@ -54,6 +65,24 @@ export async function tryRestore(
     await rm(data, { recursive: true, force: true });
   }
 }
+
+/**
+ * Where users must log in, the copy knows them too. It trusts a CA made for this one trial, whose one certificate is that of
+ * `root`, without whom etcd lets nobody switch that on: so no key of the cluster is needed to look into its backup.
+ */
+async function madeIdentity(folder: string): Promise<ClientIdentity> {
+  const { ensurePki } = await import('../../pki/store.ts');
+  const { caPem, pairs } = await ensurePki({
+    dir: folder,
+    keyAlgorithm: 'ecdsa-p256',
+    lifetimeMs: 86_400_000,
+    caCommonName: 'trial',
+    wishes: [{ id: ROOT, commonName: 'root', usage: ['server', 'client'], sans: { dns: ['localhost'], ip: [] } }],
+  });
+  return { caPem, ...pairs.get(ROOT)! };
+}
+
+const ROOT = 'root';
 
 async function factsOf(api: MemberApi, revision: bigint, compactedTo: bigint): Promise<RestoredFacts> {
   const [status, keyCount] = [await api.status(), await api.keyCount(revision)];
@@ -70,7 +99,7 @@ const PEER_URL = 'http://localhost:2380';
 /** `host:port` to etcd, a file name to the system: all versions take it so. */
 const CLIENT = 'client:1';
 
-async function restore(tools: EtcdTools, file: string, data: string, signal: AbortSignal): Promise<void> {
+async function restore({ tools, file, isBare, signal }: TrialRequest, data: string): Promise<void> {
   const member = [
     '--name',
     'trial',
@@ -78,6 +107,7 @@ async function restore(tools: EtcdTools, file: string, data: string, signal: Abo
     `trial=${PEER_URL}`,
     '--initial-advertise-peer-urls',
     PEER_URL,
+    ...(isBare ? ['--skip-hash-check'] : []),
   ];
   const said = await runHere(tools.snapshot, ['snapshot', 'restore', file, '--data-dir', data, ...member], signal);
   if (said.code === 0) return;
@@ -99,12 +129,18 @@ interface RunningEtcd {
 const KEEPER =
   'exec 3<&0; "$@" </dev/null 3<&- & p=$!; { cat <&3 >/dev/null; kill -9 $p; } 2>/dev/null & wait $p; kill $! 2>/dev/null';
 
-function startEtcd(tools: EtcdTools, data: string, sockets: string): RunningEtcd {
+function startEtcd(tools: EtcdTools, data: string, sockets: string, isGuarded: boolean): RunningEtcd {
   const flags = {
     name: 'trial',
     'data-dir': data,
-    'listen-client-urls': `unix://${CLIENT}`,
+    'listen-client-urls': `${isGuarded ? 'unixs' : 'unix'}://${CLIENT}`,
     'advertise-client-urls': 'http://localhost:2379',
+    ...(isGuarded && {
+      'client-cert-auth': 'true',
+      'trusted-ca-file': 'ca.pem',
+      'cert-file': `${ROOT}.pem`,
+      'key-file': `${ROOT}-key.pem`,
+    }),
     'listen-peer-urls': 'unix://peer:1',
     'initial-advertise-peer-urls': PEER_URL,
     'initial-cluster': `trial=${PEER_URL}`,
@@ -138,7 +174,12 @@ function startEtcd(tools: EtcdTools, data: string, sockets: string): RunningEtcd
 }
 
 /** Asks until it answers: opening gigabytes takes its time. */
-async function answering(etcd: RunningEtcd, socketPath: string, signal: AbortSignal): Promise<MemberApi> {
+async function answering(
+  etcd: RunningEtcd,
+  socketPath: string,
+  identity: ClientIdentity | undefined,
+  signal: AbortSignal,
+): Promise<MemberApi> {
   const deadline = performance.now() + STARTING_MS;
   for (;;) {
     if (signal.aborted) throw new PlayError('the run was ended');
@@ -147,19 +188,24 @@ async function answering(etcd: RunningEtcd, socketPath: string, signal: AbortSig
       throw new PlayError(`etcd does not start on the restored copy: ${etcd.words()}`);
     }
     if (performance.now() > deadline) throw new PlayError('etcd does not answer on the restored copy');
-    const api = await firstAnswer(socketPath);
+    const api = await firstAnswer(socketPath, identity);
     if (api) return api;
     await sleep(50);
   }
 }
 
-async function firstAnswer(socketPath: string): Promise<MemberApi | undefined> {
+async function firstAnswer(socketPath: string, identity?: ClientIdentity): Promise<MemberApi | undefined> {
   const socket = await new Promise<Socket | undefined>((resolve) => {
     const opening = connect(socketPath);
     opening.once('connect', () => resolve(opening)).once('error', () => resolve(undefined));
   });
   if (!socket) return undefined;
-  const api = memberApi(sessionOver(socket, 'the restored copy'));
+  const name = 'the restored copy';
+  const session = identity
+    ? await secureSession(socket, name, 'localhost', identity).catch(() => undefined)
+    : sessionOver(socket, name);
+  if (!session) return undefined;
+  const api = memberApi(session);
   try {
     // Behind an election: before it nothing can be compacted.
     if ((await api.status()).leaderId !== undefined) return api;

@@ -13,6 +13,7 @@ export interface LocalStatus extends MemberStatus {
 /** The hash of all keys and values up to a revision. Comparable where revision and compaction are the same. */
 export interface KeyHash {
   hash: number;
+  /** -1 where nothing was ever compacted. */
   compactRevision: bigint;
 }
 
@@ -109,5 +110,5 @@ export function membersOf(bytes: Buffer): Member[] {
 /** HashKVResponse. */
 export function keyHashOf(bytes: Buffer): KeyHash {
   const fields = numbersOf(bytes);
-  return { hash: Number(fields.get(2) ?? 0n), compactRevision: fields.get(3) ?? 0n };
+  return { hash: Number(fields.get(2) ?? 0n), compactRevision: BigInt.asIntN(64, fields.get(3) ?? 0n) };
 }

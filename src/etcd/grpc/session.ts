@@ -43,10 +43,18 @@ export interface GrpcSession {
 export async function openSession(
   connection: Connection,
   { address, port, serverName }: MemberAddress,
+  identity: ClientIdentity,
+): Promise<GrpcSession> {
+  return secureSession(await connection.openStream(address, port), connection.host, serverName, identity);
+}
+
+/** A session by TLS over a stream that is open. The stream is closed where that fails. */
+export async function secureSession(
+  stream: Duplex,
+  host: string,
+  serverName: string,
   { caPem, certPem, keyPem }: ClientIdentity,
 ): Promise<GrpcSession> {
-  const { host } = connection;
-  const stream = await connection.openStream(address, port);
   // The context is given whole: with `ca` alone a chain of the system's own would be trusted beside it.
   const secure = connectTls({
     socket: stream,
