@@ -8,8 +8,13 @@ const KNOWN = {
   inventory: 'list of paths',
   limit: 'text',
   diff: 'yes or no',
-  output: 'text',
+  output: ['auto', 'lines', 'json'],
   verbose: 'number',
+  forks: 'number',
+  user: 'text',
+  'private-key': 'path',
+  'host-key-checking': ['strict', 'accept-new', 'off'],
+  'vault-password-file': 'list of paths',
   tags: 'text',
   'skip-tags': 'text',
 } as const;
@@ -61,15 +66,30 @@ function setting(text: string, place: { file: string; line: number }): Record<st
     const next = `Known are: ${Object.keys(KNOWN).join(', ')}.`;
     throw new InputError(`'${text}' sets nothing that is known`, { ...place, next });
   }
-  const folder = dirname(place.file);
-  switch (KNOWN[key]) {
+  return { [key]: readValue(key, value, place) };
+}
+
+/** @throws InputError for a value that its name cannot have. */
+function readValue(key: keyof typeof KNOWN, value: string, place: { file: string; line: number }): unknown {
+  const kind = KNOWN[key];
+  const pathOf = (text: string) => resolve(dirname(place.file), text.replace(/^~(?=\/)/, homedir()));
+  const fault = (allowed: string) =>
+    new InputError(`${key} is '${value}'`, { ...place, next: `It may be ${allowed}.` });
+  switch (kind) {
+    case 'text':
+      return value;
+    case 'path':
+      return pathOf(value);
     case 'list of paths':
-      return { [key]: value.split(',').flatMap((path) => (path.trim() ? [resolve(folder, path.trim())] : [])) };
+      return value.split(',').flatMap((path) => (path.trim() ? [pathOf(path.trim())] : []));
     case 'yes or no':
-      return { [key]: /^(yes|true|on|1)$/i.test(value) };
+      if (!/^(yes|true|on|1|no|false|off|0)$/i.test(value)) throw fault('yes or no');
+      return /^(yes|true|on|1)$/i.test(value);
     case 'number':
-      return { [key]: Number(value) };
+      if (!/^\d+$/.test(value)) throw fault('a whole number');
+      return Number(value);
     default:
-      return { [key]: value };
+      if (!(kind as readonly string[]).includes(value)) throw fault(kind.join(', '));
+      return value;
   }
 }

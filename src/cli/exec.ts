@@ -21,12 +21,8 @@ export function execPlaybook(pattern: string, words: readonly string[], become: 
         tasks: [
           step(command, async ({ host, connect }) => {
             const { code, stdout, stderr } = await (await connect()).run(command);
-            run.say(
-              `${host} (exit ${code})\n${[stdout, stderr]
-                .map((text) => text.trimEnd())
-                .filter(Boolean)
-                .join('\n')}`,
-            );
+            const said = [stdout, stderr].map((text) => text.trimEnd()).filter(Boolean);
+            run.say([`${host} (exit ${code})`, ...said].join('\n'), 'info', { host, code, stdout, stderr });
             if (code !== 0) throw new PlayError(`ended with exit status ${code}`);
             return { changed: true };
           }),

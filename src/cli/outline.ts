@@ -16,11 +16,12 @@ export function printOutline(outline: Outline, wanted: OutlineWanted): number {
 }
 
 /** All of it as one line of JSON; `null` is for what is known only when the play begins. */
-export function outlineLine({ playbook, hosts, plays }: Outline): string {
+export function outlineLine({ playbook, hosts, plays, doubts }: Outline): string {
   return JSON.stringify({
     type: 'outline',
     playbook,
     hosts,
+    warnings: doubts,
     plays: plays.map(({ name, hosts: own = null, tags, tasks }) => ({
       name,
       hosts: own,

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { asPlayError, ExitCode, InputError } from '../errors.ts';
+import type { Inventory } from '../inventory/inventory.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { outline } from '../runner/outline.ts';
 import type { Playbook } from '../runner/playbook.ts';
@@ -13,68 +14,90 @@ import type { Screen, ScreenOptions } from '../screen/screen.ts';
 import { several } from '../screen/several.ts';
 import { veiled } from '../screen/veil.ts';
 import { conceal, Secret } from '../secret.ts';
+import type { AdHocArguments, ChoiceArguments, PlayArguments, RunArguments } from './arguments.ts';
 import { searchFolders } from './folders.ts';
 import { findPlaybook, loadPlaybookFile } from './load-playbook.ts';
-import type { AdHocArguments, PlayArguments } from './main.ts';
 import { printOutline } from './outline.ts';
 import { askSecret, askTask, askWord } from './prompt.ts';
 import { vaultPasswords } from './vault.ts';
 
 /** `play <playbook>`: from the words of the command line to the exit code. */
 export async function runPlay(args: PlayArguments): Promise<number> {
-  return run(args, async (inventoryDirs) => {
+  return run(args, args, `play ${args.playbook}`, (inventoryDirs) => {
     const file = findPlaybook(args.playbook, searchFolders('playbooks', inventoryDirs));
-    return { playbook: await loadPlaybookFile(file), playbookDir: dirname(file) };
+    return { load: () => loadPlaybookFile(file), playbookDir: dirname(file) };
   });
 }
+
+/** All of a playbook, and no word for it yet. */
+const ALL_OF_IT: ChoiceArguments = {
+  tags: [],
+  skipTags: [],
+  startAtTask: undefined,
+  listHosts: false,
+  listTasks: false,
+  listTags: false,
+  syntaxCheck: false,
+  yes: false,
+  step: false,
+};
 
 /** `play exec` and `play ping`: a playbook of one step, made from the command line. */
 export async function runAdHoc(kind: 'exec' | 'ping', args: AdHocArguments): Promise<number> {
   const { execPlaybook, pingPlaybook } = await import('./exec.ts');
   const { pattern, become, '--': words = [] } = args;
-  return run(args, () => ({
-    playbook: kind === 'exec' ? execPlaybook(pattern, words, become) : pingPlaybook(pattern, become),
-  }));
+  const playbook = kind === 'exec' ? execPlaybook(pattern, words, become) : pingPlaybook(pattern, become);
+  return run(args, ALL_OF_IT, `play ${kind} ${pattern}`, () => ({ load: async () => playbook })).catch((error) => {
+    // The pattern is not a playbook's own, so there is nothing to say of what it is for.
+    throw error instanceof InputError && error.cause instanceof InputError ? error.cause : error;
+  });
 }
 
 interface FoundPlaybook {
-  playbook: Playbook;
+  load(): Promise<Playbook>;
   /** Where it stands, with its own `group_vars/` perhaps; a playbook made from the command line stands nowhere. */
   playbookDir?: string;
 }
 
-type PlaybookSource = (inventoryDirs: readonly string[]) => FoundPlaybook | Promise<FoundPlaybook>;
-
-async function run(args: PlayArguments, source: PlaybookSource): Promise<number> {
+async function run(
+  args: RunArguments,
+  chosen: ChoiceArguments,
+  words: string,
+  find: (inventoryDirs: readonly string[]) => FoundPlaybook,
+): Promise<number> {
   const sources = args.inventory;
   if (sources.length === 0) {
-    throw new InputError('no inventory was given', { next: `Say: play ${args.playbook ?? 'ping all'} -i hosts.ini` });
+    throw new InputError('no inventory was given', { next: `Say: ${words} -i hosts.ini` });
   }
   const inventoryDirs = sources.map(directoryOf);
-  const { playbook, playbookDir } = await source(inventoryDirs);
+  const { load, playbookDir } = find(inventoryDirs);
+  // Before the playbook, which takes far longer to load.
   const inventory = await loadInventory(sources, {
     playbookDir,
     extraVars: args.extraVars,
     vaultPasswords: await vaultPasswords(args),
   });
+  const playbook = await load();
   const choice: Choice = {
-    tags: listOf(args.tags),
-    skipTags: listOf(args.skipTags),
-    ...(args.startAtTask ? { startAt: args.startAtTask } : {}),
+    tags: listOf(chosen.tags),
+    skipTags: listOf(chosen.skipTags),
+    ...(chosen.startAtTask ? { startAt: chosen.startAtTask } : {}),
   };
-  const { limit, listHosts, listTasks, listTags } = args;
-  if (listHosts || listTasks || listTags || args.syntaxCheck) {
+  const { listHosts, listTasks, listTags } = chosen;
+  const { limit } = args;
+  if (listHosts || listTasks || listTags || chosen.syntaxCheck) {
     const outlined = await outline(playbook, inventory, { limit, choice, inventoryDir: inventoryDirs[0]! });
-    return printOutline(outlined, { listHosts, listTasks, listTags, json: args.output === 'json' });
+    const doubts = [...inventory.warnings.map(warningText), ...outlined.doubts];
+    return printOutline({ ...outlined, doubts }, { listHosts, listTasks, listTags, json: args.output === 'json' });
   }
-  if (args.step && !process.stdin.isTTY) {
+  if (chosen.step && !process.stdin.isTTY) {
     throw new InputError('with --step each task is asked for, and there is no terminal to ask on', {
       next: 'Leave out --step, or use --tags or --start-at-task to choose tasks.',
     });
   }
-  const screen = await openScreen(args);
-  for (const { file, line, message } of inventory.warnings) {
-    screen.listener({ type: 'message', level: 'warning', text: `${file}:${line}: ${message}` });
+  const screen = await openScreen(args, chosen.step);
+  for (const warning of inventory.warnings) {
+    screen.listener({ type: 'message', level: 'warning', text: warningText(warning) });
   }
   const password = args.askPass ? new Secret(await askSecret('SSH password: ')) : undefined;
   const becomePassword = args.askBecomePass
@@ -107,15 +130,19 @@ async function run(args: PlayArguments, source: PlaybookSource): Promise<number>
       signal: stop.signal,
       listener: heard.listener,
       choice,
-      askTask: args.step ? (task) => askTask(conceal(legible(task))) : undefined,
+      askTask: chosen.step ? (task) => askTask(conceal(legible(task))) : undefined,
       watch: args.verbose >= 3 ? 'output' : args.verbose === 2 ? 'scripts' : undefined,
-      confirm: args.yes ? async () => true : process.stdin.isTTY ? askWord : undefined,
+      confirm: chosen.yes ? async () => true : process.stdin.isTTY ? askWord : undefined,
     });
     return report.exitCode;
   } finally {
     stop.release();
     await screen.done();
   }
+}
+
+function warningText({ file, line, message }: Inventory['warnings'][number]): string {
+  return `${file}:${line}: ${message}`;
 }
 
 function directoryOf(source: string): string {
@@ -131,14 +158,14 @@ function listOf(words: readonly string[]): string[] {
 }
 
 /** What the user sees, and the record that every run leaves. */
-async function openScreen(args: PlayArguments): Promise<Screen> {
-  const shown = await openShown(args);
+async function openScreen(args: RunArguments, stepping: boolean): Promise<Screen> {
+  const shown = await openShown(args, stepping);
   const warn = (text: string) => shown.listener({ type: 'message', level: 'warning', text });
   const record = veiled(auditScreen(process.argv.slice(2), warn), legible);
   return veiled(several(shown, record), conceal);
 }
 
-async function openShown(args: PlayArguments): Promise<Screen> {
+async function openShown(args: RunArguments, stepping: boolean): Promise<Screen> {
   const out = process.stdout;
   if (args.output === 'json') return (await import('../screen/json.ts')).jsonScreen(out);
   const { CI, TERM, NO_COLOR, FORCE_COLOR } = process.env;
@@ -147,7 +174,7 @@ async function openShown(args: PlayArguments): Promise<Screen> {
   const colour = !NO_COLOR && (isTerminal || (FORCE_COLOR !== undefined && FORCE_COLOR !== '' && FORCE_COLOR !== '0'));
   const options: ScreenOptions = { out, diff: args.diff, colour, verbosity: args.verbose };
   // Questions between tasks have no place beside a board.
-  if (isTerminal && args.output === 'auto' && !args.step) {
+  if (isTerminal && args.output === 'auto' && !stepping) {
     return veiled((await import('../screen/terminal.ts')).terminalScreen(options), legible, legibleName);
   }
   return veiled((await import('../screen/lines.ts')).linesScreen(options), legible, legibleName);

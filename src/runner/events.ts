@@ -50,7 +50,7 @@ export type RunEvent =
       stderr?: string;
     }
   /** `text` stands by itself: a plan, a table. */
-  | { type: 'message'; level: 'info' | 'warning'; text: string }
+  | { type: 'message'; level: 'info' | 'warning'; text: string; data?: MessageData }
   | {
       type: 'run-end';
       tallies: ReadonlyMap<string, HostTally>;
@@ -58,6 +58,9 @@ export type RunEvent =
       exitCode: number;
       durationMs: number;
     };
+
+/** What a message says, for programs. */
+export type MessageData = Readonly<Record<string, string | number | boolean | null>>;
 
 export type Listener = (event: RunEvent) => void;
 

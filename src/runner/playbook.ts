@@ -2,7 +2,7 @@ import type { Connection } from '../connection/connection.ts';
 import type { Inventory, Variable } from '../inventory/inventory.ts';
 import type { Resource } from '../resource/resource.ts';
 import type { NamedDeclaration, ValuesOf, Variables } from '../variables/declaration.ts';
-import type { TaskStatus } from './events.ts';
+import type { MessageData, TaskStatus } from './events.ts';
 
 /** What a playbook may know and use of the run it is in. */
 export interface RunContext<V extends Variables = Variables> {
@@ -31,8 +31,8 @@ export interface RunContext<V extends Variables = Variables> {
   connect(host: string): Promise<Connection>;
   /** Has something closed when the run ends, however it ends. */
   onEnd(close: () => Promise<void> | void): void;
-  /** Shows a text of its own: a plan, a table, a warning. */
-  say(text: string, level?: 'info' | 'warning'): void;
+  /** Shows a text of its own: a plan, a table, a warning. `data` says the same to programs, which read `--output json`. */
+  say(text: string, level?: 'info' | 'warning', data?: MessageData): void;
   /**
    * Has the user type a word before something that cannot be undone; `--yes` stands for it, and check mode asks nothing.
    * Between plays only: while one runs, the screen is its own. @throws PlayError where it is not typed.

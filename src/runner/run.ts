@@ -206,7 +206,7 @@ class Run {
       value: (name) => this.#variables.value(name, hosts),
       connect: (host) => this.#connect(host),
       onEnd: (close) => void this.#closers.push(close),
-      say: (text, level = 'info') => listener({ type: 'message', level, text }),
+      say: (text, level = 'info', data) => listener({ type: 'message', level, text, ...(data && { data }) }),
       confirm: (question, word) => this.#confirm(question, word),
     };
   }

@@ -59,6 +59,8 @@ export interface RunRecord {
   id: string;
   started: string;
   user: string;
+  /** The machine that it was started on. */
+  on: string;
   playbook: string;
   check: boolean;
   hosts: string[];
@@ -91,15 +93,19 @@ function readRun(file: string): RunRecord[] {
   const start = lines.find((line) => line.type === 'run-start');
   if (!start) return [];
   const end = lines.find((line) => line.type === 'run-end');
+  const { time, id, user, on, playbook, check, hosts, words } = start as unknown as RunRecord & { time: string };
   return [
     {
-      ...(start as unknown as Omit<RunRecord, 'started' | 'exitCode' | 'durationMs' | 'done'>),
-      started: String(start.time),
+      ...{ id, started: time, user, on, playbook, check, hosts, words },
       exitCode: end?.exitCode as number | undefined,
       durationMs: end?.durationMs as number | undefined,
-      done: lines.filter((line) => line.type === 'task-end') as unknown as RunRecord['done'],
+      done: lines.filter((line) => line.type === 'task-end').map(doneOf),
     },
   ];
+}
+
+function doneOf({ time, host, task, status, summary }: Record<string, unknown>): RunRecord['done'][number] {
+  return { time, host, task, status, summary } as RunRecord['done'][number];
 }
 
 /** The last line of a killed run may be half of one. */

@@ -1,6 +1,8 @@
-import { PlayError } from '../errors.ts';
+import { ManyErrors, PlayError } from '../errors.ts';
 import type { RunEvent } from '../runner/events.ts';
+import { conceal } from '../secret.ts';
 import { patient, type Screen } from './screen.ts';
+import { veiledError } from './veil.ts';
 
 /** One JSON object for each event and line, and nothing else: for programs. Field `type` tells them apart. */
 export function jsonScreen(out: NodeJS.WritableStream): Screen {
@@ -20,9 +22,14 @@ export function eventLine(event: RunEvent, now = new Date()): string {
   });
 }
 
+/** An error that ended the command before there was a run, as one line of JSON. */
+export function errorLine(error: PlayError, now = new Date()): string {
+  return JSON.stringify({ time: now.toISOString(), type: 'error', error: errorRecord(veiledError(error, conceal)) });
+}
+
 function errorRecord(error: PlayError): Record<string, unknown> {
   const { name, message, details, host, task, file, line, code, next, exitCode } = error;
-  const errors = 'errors' in error ? { errors: error.errors } : {};
+  const errors = error instanceof ManyErrors ? { errors: error.errors.map(errorRecord) } : {};
   const more = details.length > 0 ? { details } : {};
   return { name, message, ...more, host, task, file, line, code, next, exitCode, ...errors };
 }

@@ -1,5 +1,5 @@
 import { ManyErrors, type PlayError } from '../errors.ts';
-import type { RunEvent } from '../runner/events.ts';
+import type { MessageData, RunEvent } from '../runner/events.ts';
 import type { Screen } from './screen.ts';
 
 type Change = (text: string) => string;
@@ -54,7 +54,7 @@ function veiledEvent(event: RunEvent, change: Change): RunEvent {
     case 'progress':
       return { ...event, task: change(event.task) };
     case 'message':
-      return { ...event, text: change(event.text) };
+      return { ...event, text: change(event.text), ...(event.data && { data: veiledData(event.data, change) }) };
     case 'connected':
       return { ...event, detail: change(event.detail) };
     case 'script': {
@@ -76,8 +76,13 @@ function veiledEvent(event: RunEvent, change: Change): RunEvent {
   }
 }
 
+function veiledData(data: MessageData, change: Change): MessageData {
+  const veil = (value: MessageData[string]) => (typeof value === 'string' ? change(value) : value);
+  return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, veil(value)]));
+}
+
 /** The same error in other words; all else it has of the first. */
-function veiledError(error: PlayError, change: Change): PlayError {
+export function veiledError(error: PlayError, change: Change): PlayError {
   const { message, next, task, file, code } = error;
   const words = Object.entries({ message, next, task, file, code }).filter(([, text]) => text !== undefined);
   const own = words.map(([name, text]) => [name, { value: change(text as string) }]);
