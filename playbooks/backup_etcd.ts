@@ -5,9 +5,9 @@ import {
   type BackupCandidate,
   type BackupPlan,
   backupFileName,
+  backupIdentity,
   backupReport,
   clientAddress,
-  clientIdentity,
   compressions,
   copyBackup,
   DiskError,
@@ -16,7 +16,6 @@ import {
   existingParent,
   keepFile,
   linkLatest,
-  localCa,
   localTools,
   type Manifest,
   type MemberApi,
@@ -115,7 +114,7 @@ export default playbook({
         next: 'Install zstd on this machine, or take gzip.',
       });
     }
-    const identity = clientIdentity(certLocalDir, await localCa(certLocalDir));
+    const identity = backupIdentity(certLocalDir);
     if (!identity) {
       throw new PlayError(`there is no client certificate in ${certLocalDir}`, {
         next: 'Set CERT_LOCAL_DIR to the folder the cluster was made with: client.pem, client-key.pem and ca.pem.',

@@ -2,6 +2,7 @@
 
 export { ensurePki, planPki } from '../pki/store.ts';
 export { type FoundBackup, findBackups } from './backup/catalogue.ts';
+export { backupIdentity } from './backup/identity.ts';
 export { copyBackup, keepFile, linkLatest, removeExpired } from './backup/keep.ts';
 export type { Manifest } from './backup/manifest.ts';
 export { type BackupMetrics, writeMetrics } from './backup/metrics.ts';
@@ -9,12 +10,13 @@ export { backupFileName, compressions } from './backup/naming.ts';
 export { DiskError } from './backup/on-disk.ts';
 export { openBackup, packFile } from './backup/packing.ts';
 export { DamagedError, type Proven, prove } from './backup/prove.ts';
+export { BadBackupError, type FileProofRequest, type ProvenFile, proveFile } from './backup/prove-file.ts';
 export { recipientKind } from './backup/recipients.ts';
 export { backupReport, makeManifest, retentionText } from './backup/report.ts';
 export type { RetentionPolicy } from './backup/retention.ts';
 export type { SnapshotSums } from './backup/snapshot-sum.ts';
 export { saveOnHost, streamSnapshot } from './backup/take.ts';
-export { type EtcdTools, localTools } from './backup/tools.ts';
+export { type EtcdTools, fittingTools, localTools } from './backup/tools.ts';
 export { existingParent, makeWorkFolder } from './backup/work-folder.ts';
 export { zstdAvailable } from './backup/zstd.ts';
 export { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from './certificates.ts';
@@ -22,6 +24,9 @@ export { type ClientIdentity, loadClient, type MemberClient } from './client.ts'
 export type { Member, MemberStatus } from './cluster.ts';
 export { certificateFiles, renderConfiguration } from './configuration.ts';
 export { type MemberApi, openMemberApi } from './grpc/member.ts';
+export { carryOut, type Operation } from './live/carry-out.ts';
+export { LiveCluster } from './live/cluster.ts';
+export { perform } from './live/perform.ts';
 export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';
 export {
   accountResources,
@@ -34,6 +39,8 @@ export {
   unitResources,
 } from './member.ts';
 export type { HostFacts } from './observe.ts';
+export type { ChangePlan, MemberAction, Planned } from './plan/action.ts';
+export { planAdd } from './plan/add.ts';
 export { type BackupCandidate, type BackupPlan, planBackup } from './plan/backup.ts';
 export { type CreatePlan, planCreate } from './plan/create.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';

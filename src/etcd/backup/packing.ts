@@ -18,6 +18,11 @@ export interface Packing {
   recipients: readonly Buffer[];
 }
 
+/** What is packed cannot be unpacked: it was cut short or changed. */
+export class DamagedContentError extends PlayError {
+  override readonly name = 'DamagedContentError';
+}
+
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 const READ_BYTES = 1024 * 1024;
@@ -126,9 +131,11 @@ function chained(from: Readable, through: Duplex, path: string): Readable {
 
 function damaged(error: unknown, path: string): Error {
   if (error instanceof PlayError) return error;
-  const words =
-    error instanceof NoKeyFitsError ? error.message : `it is damaged, or cut short (${(error as Error).message})`;
-  return new PlayError(`${path}: ${words}`, {
+  // Another key would open it: that says nothing against the backup.
+  if (error instanceof NoKeyFitsError) {
+    return new InputError(`${path}: ${error.message}`, { cause: error, next: 'Name the identity file that fits.' });
+  }
+  return new DamagedContentError(`${path}: it is damaged, or cut short (${(error as Error).message})`, {
     cause: error,
     next: 'Take another copy: play backups lists what there is.',
   });

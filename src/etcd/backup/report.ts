@@ -69,6 +69,7 @@ export function makeManifest(input: ManifestInput): Manifest {
 const MIB = 1024 * 1024;
 
 export function mebibytes(bytes: number): string {
+  if (bytes < MIB) return `${Math.ceil(bytes / 1024)} KiB`;
   return bytes < 10 * MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${Math.round(bytes / MIB)} MiB`;
 }
 

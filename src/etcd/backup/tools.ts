@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PlayError } from '../../errors.ts';
 import { type Architecture, obtainRelease } from '../releases.ts';
-import { compareVersions } from '../versions.ts';
+import { compareVersions, minorOf, parseVersion } from '../versions.ts';
 import { lastWords, runHere } from './command.ts';
 
 /** etcd's own programs, unpacked on this machine. */
@@ -42,6 +42,35 @@ export async function localTools({ version, releaseDir, releaseUrl, signal }: To
     if (said.code !== 0) throw new PlayError(`${program} does not run on this machine: ${lastWords(said)}`);
   }
   return tools;
+}
+
+/**
+ * The programs that fit a snapshot: those of the version that gave it, else the newest of its minor version that is at hand,
+ * else those of `otherwise`.
+ */
+export async function fittingTools(
+  { version, clusterVersion }: { version: string | undefined; clusterVersion: string | undefined },
+  request: Omit<ToolsRequest, 'version'> & { otherwise: string },
+): Promise<EtcdTools> {
+  const minor = minorOf(version ?? clusterVersion ?? request.otherwise);
+  const atHand = await releasesIn(request.releaseDir);
+  const wanted = [
+    version,
+    ...fitting(atHand, minor),
+    ...(minorOf(request.otherwise) === minor ? [request.otherwise] : []),
+  ];
+  const [first] = wanted.flatMap((one) => one ?? []).filter((one) => one === request.otherwise || atHand.includes(one));
+  return localTools({ ...request, version: first ?? version ?? request.otherwise });
+}
+
+/** Versions of a minor version, the newest first. */
+function fitting(versions: readonly string[], minor: string | undefined): string[] {
+  return versions.filter((one) => minorOf(one) === minor).toSorted((a, b) => compareVersions(b, a));
+}
+
+async function releasesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.flatMap((name) => parseVersion(name)?.text ?? []);
 }
 
 function architectureHere(): Architecture | undefined {
