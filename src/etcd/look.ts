@@ -107,28 +107,27 @@ export async function askMember(
   identity: ClientIdentity,
   serving: boolean,
 ): Promise<MemberAnswer> {
-  let status: MemberStatus | undefined;
-  if (serving) {
-    const client = await openMember(connection, clientAddress(settings), identity);
-    try {
-      const asked = client.status(3_000).then((answer) => {
-        status = answer;
-        return answer;
-      });
-      const [own, members] = await Promise.all([asked, client.members(3_000)]);
-      return { api: { status: own, members }, status, client };
-    } catch (error) {
-      await client.close();
-      if (error instanceof UnreachableError) throw error;
-    }
-  }
+  const spoken = serving ? await askClientApi(await openMember(connection, clientAddress(settings), identity)) : {};
+  if (spoken.api) return spoken;
   try {
-    return { status, peers: await askPeerView(connection, peerAddress(settings), identity) };
+    return { ...spoken, peers: await askPeerView(connection, peerAddress(settings), identity) };
   } catch (error) {
     // Where sshd forbids tunnels no member will ever answer: that must not look like silence.
     if (error instanceof UnreachableError || (error instanceof TunnelError && error.forbidden)) throw error;
-    return { status };
+    return spoken;
   }
+}
+
+/** A learner, and a member without a quorum, speak for themselves, but list no members. */
+async function askClientApi(client: MemberClient): Promise<MemberAnswer> {
+  const [status, members] = await Promise.allSettled([client.status(3_000), client.members(3_000)]);
+  if (status.status === 'fulfilled') {
+    const own = { status: status.value, client };
+    return members.status === 'fulfilled' ? { ...own, api: { status: status.value, members: members.value } } : own;
+  }
+  await client.close();
+  if (status.reason instanceof UnreachableError) throw status.reason;
+  return {};
 }
 
 const WAKING_MS = 30_000;

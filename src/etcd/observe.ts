@@ -40,6 +40,8 @@ export interface HostFacts {
     restarts: number;
     /** The unit file in use, empty where there is none. */
     fragment: string;
+    /** systemd starts it at boot. */
+    enabled?: boolean;
   };
   /** The process that runs now: what it was started with. Undefined where none runs. */
   running?: { environment: Map<string, string>; binary: string };
@@ -61,6 +63,8 @@ export interface HostFacts {
 }
 
 export interface DataState {
+  /** There is no such directory. */
+  absent?: boolean;
   /** `none`: absent or empty; `etcd`: it holds a `member` directory; `foreign`: it holds something else. */
   kind: 'none' | 'etcd' | 'foreign';
   /** Write-ahead log files: what makes a directory the memory of a member. */
@@ -97,6 +101,7 @@ export function observeScript(request: ObserveRequest): string {
     block('if6', 'cat /proc/net/if_inet6 2>/dev/null'),
     `[ -f ${quote(confFile)} ] && { ${block('configuration', `cat -- ${quote(confFile)}`)}; }`,
     `[ -f ${quote(caFile)} ] && { ${block('ca', `cat -- ${quote(caFile)}`)}; }`,
+    `[ -d ${data} ] && echo 'data-dir 1'`,
     block('data', `ls -A -- ${data} 2>/dev/null`),
     `w=0; for f in ${wal}/*.wal; do [ -e "$f" ] && w=$((w+1)); done; echo "wal $w"`,
     `[ -e ${data}/member/snap/db ] && echo "database 1"`,
@@ -110,7 +115,7 @@ export function observeScript(request: ObserveRequest): string {
 }
 
 const TOOLS = ['etcd', 'etcdctl', 'etcdutl'];
-const UNIT_PROPERTIES = ['ActiveState', 'SubState', 'Result', 'NRestarts', 'FragmentPath', 'MainPID'];
+const UNIT_PROPERTIES = ['ActiveState', 'SubState', 'Result', 'NRestarts', 'FragmentPath', 'UnitFileState', 'MainPID'];
 
 /** The free space where each path is, or will be: of its nearest parent that is there. One `df` for all. */
 function diskProbe(paths: readonly string[]): string {
@@ -144,11 +149,13 @@ export function parseFacts(stdout: string, walDir: string | undefined): HostFact
       result: unit.get('Result') ?? '',
       restarts: Number(unit.get('NRestarts') ?? 0),
       fragment: unit.get('FragmentPath') ?? '',
+      enabled: unit.get('UnitFileState') === 'enabled',
     },
     ...(values.get('exe') && { running: { environment: environmentOf(blocks), binary: values.get('exe')! } }),
     configuration: blocks.get('configuration'),
     ca: blocks.get('ca'),
     data: {
+      absent: !values.has('data-dir'),
       kind: entries.length === 0 ? 'none' : entries.includes('member') ? 'etcd' : 'foreign',
       walFiles: Number(values.get('wal') ?? 0),
       database: values.has('database'),

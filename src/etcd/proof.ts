@@ -17,10 +17,11 @@ export async function untilMembersAgree(
   ask: (host: string) => Promise<MemberAnswer>,
   timeoutMs: number,
   signal: AbortSignal,
+  expectedMembers = answers.size,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const found = judge(answers);
+    const found = judge(answers, expectedMembers);
     if (found.length === 0) return;
     if (signal.aborted || performance.now() > deadline) {
       throw new PlayError(`the members do not agree: ${found.join('; ')}`, {
@@ -32,11 +33,11 @@ export async function untilMembersAgree(
   }
 }
 
-function judge(answers: ReadonlyMap<string, MemberAnswer>): string[] {
+function judge(answers: ReadonlyMap<string, MemberAnswer>, expectedMembers: number): string[] {
   const silent = [...answers].filter(([, { api }]) => !api).map(([host]) => `${host} does not answer`);
   if (silent.length > 0) return silent;
   const spoken: Answer[] = [...answers].flatMap(([host, { api }]) => (api ? [{ host, ...api }] : []));
-  return disagreements(spoken, answers.size);
+  return disagreements(spoken, expectedMembers);
 }
 
 /** By the client that is open, else anew: a member that was busy when it was asked first has none. */
@@ -49,7 +50,7 @@ async function askAgain(
   if (!client) return ask(host);
   try {
     const [status, members] = await Promise.all([client.status(), client.members()]);
-    return { client, api: { status, members } };
+    return { client, status, api: { status, members } };
   } catch {
     return { client };
   }

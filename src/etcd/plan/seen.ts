@@ -12,6 +12,8 @@ export interface SeenHost {
   wanted: string;
   /** The client API answered. */
   api?: { status: MemberStatus; members: Member[] } | undefined;
+  /** What the member says of itself, also without a quorum. */
+  status?: MemberStatus | undefined;
   /** The peer address answered: the member's own list, also without a quorum. */
   peers?: Member[] | undefined;
 }

@@ -1,0 +1,54 @@
+import type { Connection } from '../../connection/connection.ts';
+import { RemoteCommandError } from '../../connection/errors.ts';
+import { quote } from '../../connection/quote.ts';
+import type { EtcdSettings } from '../variables.ts';
+
+/** `20261121T101500Z`: sorts by time, and stands in names of files. */
+export function timeStamp(now: Date): string {
+  return now.toISOString().replace(/[-:]|\.\d+/g, '');
+}
+
+/**
+ * Moves a member's data aside by rename, on the same disk: nothing is copied and nothing is lost. A directory that is a
+ * mount point stays where it is, and what is in it moves within. The log goes last: as long as it is there, so is work.
+ * Gives where they went. @param purge deletes them instead.
+ */
+export async function setAside(
+  connection: Connection,
+  { dataDir, walDir }: EtcdSettings,
+  { now, purge = false }: { now: Date; purge?: boolean },
+): Promise<string[]> {
+  const stamp = timeStamp(now);
+  const away = (path: string) => {
+    const [p, to] = [quote(path), quote(`${path}.aside-${stamp}`)];
+    if (purge) return `if mountpoint -q -- ${p}; then find ${p} -mindepth 1 -delete; else rm -rf -- ${p}; fi`;
+    const within = `mkdir -- ${p}/aside-${stamp} && find ${p} -mindepth 1 -maxdepth 1 ! -name lost+found ! -name 'aside-*' -exec mv -- {} ${p}/aside-${stamp}/ ';' && echo ${p}/aside-${stamp}`;
+    return `if mountpoint -q -- ${p}; then ${within}; else mv -T -- ${p} ${to} && echo ${to}; fi`;
+  };
+  const inside = walDir?.startsWith(`${dataDir}/`) ?? true;
+  const paths = inside ? [dataDir] : [dataDir, walDir!];
+  const script = [
+    'case $(systemctl show etcd.service -p ActiveState) in *=active|*=activating|*=deactivating) echo "etcd runs" >&2; exit 1 ;; esac',
+    ...paths.map((path) => `if [ -e ${quote(path)} ]; then ${away(path)} || exit 1; fi`),
+    'sync -f / 2>/dev/null; :',
+  ].join('\n');
+  const result = await connection.run(script);
+  if (result.code !== 0) {
+    throw new RemoteCommandError(`moving ${dataDir} aside`, result, {
+      next: 'Put right what it says, then run again.',
+    });
+  }
+  return result.stdout.split('\n').filter((line) => line !== '');
+}
+
+/** Stops etcd, and keeps it from being started by systemd; a unit that is not there is stopped. */
+export async function stopForGood(connection: Connection): Promise<void> {
+  const script = [
+    '[ -z "$(systemctl show etcd.service -p FragmentPath --value)" ] && exit 0',
+    'systemctl stop etcd.service && systemctl disable -q etcd.service && { systemctl reset-failed etcd.service 2>/dev/null; :; }',
+  ].join('\n');
+  const result = await connection.run(script, { timeoutMs: 120_000 });
+  if (result.code !== 0) {
+    throw new RemoteCommandError('stopping etcd.service', result, { next: 'See there: systemctl status etcd.service' });
+  }
+}

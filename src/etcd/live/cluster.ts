@@ -1,0 +1,254 @@
+import { type PlayError, UnreachableError } from '../../errors.ts';
+import { ensurePki } from '../../pki/store.ts';
+import type { RunContext, Task } from '../../runner/playbook.ts';
+import { once, step } from '../../runner/playbook.ts';
+import { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from '../certificates.ts';
+import { type ClientIdentity, loadClient, type MemberClient } from '../client.ts';
+import { renderConfiguration } from '../configuration.ts';
+import { askMember, lookAtHost, type MemberAnswer } from '../look.ts';
+import type { MemberCertificates } from '../member.ts';
+import type { MemberPair } from '../plan/action.ts';
+import type { Refusal } from '../plan/plan.ts';
+import type { SeenHost } from '../plan/seen.ts';
+import { assess, type ClusterSight, type ClusterState, type LostHost } from '../plan/sight.ts';
+import { ARCHITECTURES, type ClockReading, clockComplaints, hostComplaints } from '../preflight.ts';
+import { type EtcdSettings, type GivenVariable, readClusterSettings } from '../variables.ts';
+import { noIdentityError, noLeaderError } from './errors.ts';
+
+/**
+ * A running cluster, as an operation sees it and reaches it. Nothing of it is kept: a run that was ended finds it again
+ * by looking. Hosts that are lost are noted, not failed on: which of them matter is for plans to say.
+ */
+export class LiveCluster {
+  readonly run: RunContext;
+  /** The CA certificates that lie on the control machine. */
+  readonly ca: string;
+  readonly identity: ClientIdentity;
+  #settings: Map<string, EtcdSettings>;
+  readonly #seen = new Map<string, SeenHost>();
+  readonly #lost = new Map<string, LostHost>();
+  readonly #clocks = new Map<string, ClockReading>();
+  readonly #answers = new Map<string, MemberAnswer>();
+
+  private constructor(run: RunContext, ca: string, identity: ClientIdentity, settings: Map<string, EtcdSettings>) {
+    this.run = run;
+    this.ca = ca;
+    this.identity = identity;
+    this.#settings = settings;
+    run.onEnd(async () => {
+      await Promise.all([...this.#answers.values()].map(({ client }) => client?.close()));
+    });
+  }
+
+  /** Reads the input: nothing is touched before all of it is in order. @throws InputError, PlayError without certificates. */
+  static async open(run: RunContext): Promise<LiveCluster> {
+    const settings = readSettings(run);
+    const { certLocalDir } = [...settings.values()][0]!;
+    const ca = await localCa(certLocalDir);
+    const identity = clientIdentity(certLocalDir, ca);
+    if (ca === undefined || !identity) throw noIdentityError(certLocalDir);
+    return new LiveCluster(run, ca, identity, settings);
+  }
+
+  own(host: string): EtcdSettings {
+    return this.#settings.get(host)!;
+  }
+
+  get allSettings(): EtcdSettings[] {
+    return [...this.#settings.values()];
+  }
+
+  /** Tasks that look at all hosts, and ask their members. */
+  look(): Task[] {
+    return [
+      step('Host is looked at', ({ host }) => this.#lookAt(host, true), { check: 'run' }),
+      once('Cluster is judged', () => this.#settle(), { check: 'run' }),
+    ];
+  }
+
+  /** The same, within a task: after each change. */
+  async lookAgain(): Promise<void> {
+    await Promise.all(this.run.allHosts.map((host) => this.#lookAt(host, false)));
+  }
+
+  sight(): ClusterSight {
+    const { allHosts } = this.run;
+    return {
+      hosts: allHosts.flatMap((host) => this.#seen.get(host) ?? []),
+      lost: allHosts.flatMap((host) => this.#lost.get(host) ?? []),
+    };
+  }
+
+  state(): ClusterState {
+    return assess(this.sight());
+  }
+
+  seen(host: string): SeenHost {
+    return this.#seen.get(host)!;
+  }
+
+  /** Hosts that were seen, in the order of the inventory. */
+  get hosts(): string[] {
+    return this.run.allHosts.filter((host) => this.#seen.has(host));
+  }
+
+  get answers(): ReadonlyMap<string, MemberAnswer> {
+    return this.#answers;
+  }
+
+  archOf(host: string): 'amd64' | 'arm64' {
+    return ARCHITECTURES[this.seen(host).facts.machine]!;
+  }
+
+  /** What speaks against a host as a new member; what is only doubtful is said. */
+  complaintsAbout(hosts: readonly string[]): Refusal[] {
+    const { errors, warnings } = clockComplaints([...this.#clocks.values()]);
+    for (const warning of warnings) this.run.say(warning, 'warning');
+    const own = hosts.flatMap((host) => {
+      const seen = this.#seen.get(host);
+      const complaints = seen ? hostComplaints(seen.facts, seen.settings) : [];
+      return complaints.map(({ message: reason, next }) => ({ host, reason, next }));
+    });
+    return [...own, ...errors.map(({ message: reason, next }) => ({ reason, next }))];
+  }
+
+  /** The open client of a host's member. @throws PlayError where the member does not answer. */
+  client(host: string): MemberClient {
+    const { client } = this.#answers.get(host) ?? {};
+    if (!client) throw noLeaderError(`the member on ${host} does not answer`);
+    return client;
+  }
+
+  /** The client of the member that leads now: changes are sent there. */
+  leaderClient(): MemberClient {
+    const { leader } = this.state();
+    if (!leader?.host) throw noLeaderError('the cluster has no leader that can be asked');
+    return this.client(leader.host);
+  }
+
+  async ask(host: string): Promise<MemberAnswer> {
+    const old = this.#answers.get(host);
+    const answer = await askMember(await this.run.connect(host), this.own(host), this.identity, true);
+    this.#answers.set(host, answer);
+    await old?.client?.close();
+    return answer;
+  }
+
+  /** The etcd.conf of a host in a cluster that has formed. */
+  configuration(host: string, pairs: readonly MemberPair[], trustedCa = this.ca): string {
+    return renderConfiguration({
+      settings: this.own(host),
+      initialCluster: pairs,
+      state: 'existing',
+      arch: this.archOf(host),
+      trustedCa,
+      templateDirs: this.run.templateDirs,
+    });
+  }
+
+  /** What lies in CERT_LOCAL_DIR for these hosts; what is due is issued there first. */
+  async certificates(hosts: readonly string[]): Promise<{ issued: number; of(host: string): MemberCertificates }> {
+    const members = hosts.map((host) => ({ settings: this.own(host), hostName: this.seen(host).facts.hostName }));
+    const { caPem, pairs, plan } = await ensurePki(pkiRequest(members));
+    const pair = (id: string) => pairs.get(id)!;
+    return {
+      issued: plan.leaves.filter(({ action }) => action !== 'keep').length,
+      of: (host) => {
+        const { name } = this.own(host);
+        return { caPem, server: pair(serverId(name)), peer: pair(peerId(name)), client: pair(CLIENT_ID) };
+      },
+    };
+  }
+
+  /** A host is lost for the whole run: what it is like now nobody knows. */
+  async #lookAt(host: string, first: boolean): Promise<{ summary?: string }> {
+    if (this.#lost.has(host)) return {};
+    try {
+      const connection = await this.run.connect(host);
+      const { facts, clock } = await lookAtHost(connection, this.own(host), first ? loadClient : undefined);
+      if (first) this.#clocks.set(host, clock);
+      const runs = ['active', 'activating'].includes(facts.service.activeState);
+      const answer = runs ? await this.#askOnce(host, facts.service.activeState === 'active') : {};
+      if (!runs) await this.#forget(host);
+      const { api, status, peers } = answer;
+      // What is wanted is compared by its settings; the list of members is compared by itself.
+      const wanted = this.#wanted(host, facts.machine);
+      this.#seen.set(host, { host, settings: this.own(host), facts, wanted, api, status, peers });
+      return api
+        ? { summary: `etcd ${api.status.version}` }
+        : { summary: runs ? 'etcd does not answer' : 'etcd does not run' };
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+      this.#seen.delete(host);
+      await this.#forget(host);
+      this.#lost.set(host, { host, settings: this.own(host), reason: (error as PlayError).message });
+      return { summary: 'unreachable' };
+    }
+  }
+
+  /** By the client that is open, else anew. */
+  async #askOnce(host: string, serving: boolean): Promise<MemberAnswer> {
+    const { client } = this.#answers.get(host) ?? {};
+    if (client && serving) {
+      try {
+        const [status, members] = await Promise.all([client.status(3_000), client.members(3_000)]);
+        const answer = { client, status, api: { status, members } };
+        this.#answers.set(host, answer);
+        return answer;
+      } catch {
+        // It may be a learner, or its connection that of a process that has ended: asked anew.
+      }
+    }
+    await this.#forget(host);
+    const answer = await askMember(await this.run.connect(host), this.own(host), this.identity, serving);
+    this.#answers.set(host, answer);
+    return answer;
+  }
+
+  async #forget(host: string): Promise<void> {
+    const old = this.#answers.get(host);
+    this.#answers.delete(host);
+    await old?.client?.close();
+  }
+
+  /** The cluster's own version is what counts, whatever the inventory says: another one is brought by upgrade_etcd. */
+  async #settle(): Promise<void> {
+    const [running] = this.state().versions;
+    const wanted = this.allSettings[0]!.version;
+    if (running === undefined || running === wanted) return;
+    this.#settings = readSettings(this.run, running);
+    await this.lookAgain();
+    const how = `play upgrade_etcd changes that`;
+    this.run.say(`etcd ${running} runs, and ETCD_VERSION is ${wanted}: ${running} it stays (${how})`, 'warning');
+  }
+
+  #wanted(host: string, machine: string): string {
+    return renderConfiguration({
+      settings: this.own(host),
+      initialCluster: [],
+      state: 'existing',
+      arch: ARCHITECTURES[machine] ?? 'amd64',
+      trustedCa: this.ca,
+      templateDirs: this.run.templateDirs,
+    });
+  }
+}
+
+function readSettings(run: RunContext, version?: string): Map<string, EtcdSettings> {
+  const given = (host: string): Iterable<GivenVariable> => {
+    const vars = [...run.varsOf(host).values()];
+    if (version === undefined) return vars;
+    const origin = { file: 'the running cluster', line: 0, scope: 'cluster' };
+    return [
+      ...vars.filter(({ name }) => name !== 'ETCD_VERSION'),
+      { name: 'ETCD_VERSION', value: version, raw: version, origin },
+    ];
+  };
+  return readClusterSettings(
+    run.allHosts.map((host) => ({ host, vars: given(host) })),
+    run.inventoryDir,
+    ({ message, file, line }) => {
+      if (version === undefined) run.say(file ? `${file}:${line}: ${message}` : message, 'warning');
+    },
+  );
+}

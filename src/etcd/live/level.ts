@@ -1,0 +1,44 @@
+import { PlayError } from '../../errors.ts';
+import type { MemberClient } from '../client.ts';
+
+const PAUSE_MS = 100;
+/** A member that reaches where its leader was, within this time, follows at the pace of the writes. */
+const PACE_MS = 1_000;
+
+/**
+ * Waits until a member has what its leader had a moment ago, and so keeps pace with it: the server itself would let a
+ * learner be promoted at 90 % (etcd server, `readyPercent`). @throws PlayError when it does not come level in time.
+ */
+export async function untilLevel(
+  leader: MemberClient,
+  member: MemberClient,
+  {
+    timeoutMs,
+    signal,
+    onProgress,
+  }: { timeoutMs: number; signal: AbortSignal; onProgress(done: number, total: number): void },
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  let target = (await leader.status()).raftIndex;
+  let since = performance.now();
+  for (;;) {
+    const own = await member.status();
+    // Before 3.4 nobody says how much is applied; what is in the log is the next best.
+    const reached = own.appliedIndex === 0n ? own.raftIndex : own.appliedIndex;
+    onProgress(Number(reached), Number(target));
+    if (reached >= target) {
+      if (performance.now() - since < PACE_MS) return;
+      target = (await leader.status()).raftIndex;
+      since = performance.now();
+      continue;
+    }
+    if (signal.aborted) throw new PlayError('the run was ended before the member was level with its leader');
+    if (performance.now() > deadline) {
+      throw new PlayError(
+        `the member is not level with its leader after ${Math.round(timeoutMs / 1000)} s: it has ${reached} of ${target}`,
+        { next: 'Look at its disk and its network: it takes data up slower than they are written.' },
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
