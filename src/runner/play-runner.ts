@@ -80,6 +80,11 @@ export class PlayRunner {
     return this.#errors.sort((a, b) => rank(a) - rank(b));
   }
 
+  /** The hosts that did not come to the end; the control machine is one of them by its own name. */
+  get failed(): ReadonlySet<string> {
+    return this.#failed;
+  }
+
   #mustStop(): boolean {
     return this.#context.signal.aborted || (this.#errors.length > 0 && !this.#gather);
   }

@@ -130,6 +130,11 @@ export interface Play {
   tasks: readonly Task[] | (() => readonly Task[] | Promise<readonly Task[]>);
   /** Go on with the other hosts when one fails, so that all complaints are seen at once. The run ends after the play. */
   gather?: boolean;
+  /**
+   * Whether the failure of one host ends the play for all, and the run after it. Default true. `false`: a host that
+   * failed is left behind, and the others go on, also with the plays that follow; the exit code tells of it all the same.
+   */
+  anyErrorFatal?: boolean;
   /** Run once for each host that a task with `notify` changed, when all tasks of the play are done. */
   handlers?: readonly (ResourceTask | HostTask)[];
   /**

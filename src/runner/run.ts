@@ -7,7 +7,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
 import { DeclaredVariables } from '../variables/read.ts';
 import { checkChoice, checkHandlers, checkTasks, hostsFor, oneByOne } from './checked-plays.ts';
-import type { HostTally, Listener, RunEvent } from './events.ts';
+import { CONTROL, type HostTally, type Listener, type RunEvent } from './events.ts';
 import { keepBeating, lockHost } from './host-lock.ts';
 import { Memory } from './memory.ts';
 import { PlayRunner } from './play-runner.ts';
@@ -84,6 +84,8 @@ class Run {
   readonly #variables: DeclaredVariables;
   readonly #tallies = new Map<string, HostTally>();
   readonly #errors: PlayError[] = [];
+  /** Hosts that failed where that is not the end of the others. */
+  readonly #leftBehind = new Set<string>();
   #interrupted = false;
   /** Each task is asked for before it is done. */
   #stepping: boolean;
@@ -146,22 +148,31 @@ class Run {
     const tasks = this.#selection.of(made, play.tags ?? []);
     checkHandlers(play, made);
     if (tasks.length === 0) return true;
-    const groups = serialGroups(all, play.serial);
+    const left = all.filter((host) => !this.#leftBehind.has(host));
+    if (left.length === 0 && all.length > 0) return this.#leftBehind.size < context.hosts.length;
+    const groups = serialGroups(left, play.serial);
     for (const [index, hosts] of groups.entries()) {
       const name = groups.length > 1 ? `${play.name} (${index + 1} of ${groups.length})` : play.name;
-      if (!(await this.#group(name, play, tasks, hosts, context))) return false;
-      if (context.signal.aborted) return false;
+      const failed = await this.#group(name, play, tasks, hosts, context);
+      if (context.signal.aborted || (failed.size > 0 && !this.#goesOnAfter(failed, play, hosts))) return false;
     }
     return true;
   }
 
+  /** Where one failure is not that of all, there must be somebody to go on with. */
+  #goesOnAfter(failed: ReadonlySet<string>, { anyErrorFatal = true }: Play, hosts: readonly string[]): boolean {
+    if (anyErrorFatal || failed.has(CONTROL)) return false;
+    for (const host of failed) this.#leftBehind.add(host);
+    return failed.size < hosts.length;
+  }
+
   async #group(
     name: string,
-    { gather = false, handlers }: Play,
+    { gather = false, anyErrorFatal = true, handlers }: Play,
     tasks: readonly Task[],
     hosts: readonly string[],
     context: RunContext,
-  ): Promise<boolean> {
+  ): Promise<ReadonlySet<string>> {
     const { listener } = this.#request;
     const control = tasks.some((task) => task.kind === 'once');
     const shown = tasks.some((task) => task.kind !== 'once') ? hosts : [];
@@ -170,10 +181,10 @@ class Run {
     const forks = this.#request.forks ?? FORKS;
     try {
       const ask = this.#stepping ? (task: string) => this.#ask(task) : undefined;
-      const runner = new PlayRunner(context, { emit, memory: this.#memory, gather, forks, ask });
-      const errors = await runner.run(tasks, hosts, handlers);
-      this.#errors.push(...errors);
-      return errors.length === 0;
+      const goOn = gather || !anyErrorFatal;
+      const runner = new PlayRunner(context, { emit, memory: this.#memory, gather: goOn, forks, ask });
+      this.#errors.push(...(await runner.run(tasks, hosts, handlers)));
+      return runner.failed;
     } finally {
       // Whatever happens: a screen waits for it.
       listener({ type: 'play-end', play: name });

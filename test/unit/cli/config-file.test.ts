@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfigFile } from '../../../src/cli/config-file.ts';
@@ -26,6 +26,18 @@ describe('play.cfg', () => {
     });
   });
 
+  it.each<[string, unknown]>([
+    ['diff = off', { diff: false }],
+    ['verbose = 2', { verbose: 2 }],
+    ['forks=5', { forks: 5 }],
+    ['user = deploy', { user: 'deploy' }],
+    ['private_key = ~/.ssh/id', { 'private-key': join(homedir(), '.ssh/id') }],
+    ['host-key-checking = accept-new', { 'host-key-checking': 'accept-new' }],
+    ['output = lines', { output: 'lines' }],
+  ])('knows %s', (line, wanted) => {
+    expect(read(`[defaults]\n${line}\n`)).toEqual(wanted);
+  });
+
   it('that cannot be read is named', () => {
     expect(() => readConfigFile(folder)).toThrow('the defaults cannot be read');
     expect(read('[defaults]\ninventory =\n')).toEqual({ inventory: [] });
@@ -35,6 +47,9 @@ describe('play.cfg', () => {
     ['[defaults]\nforkz = 5\n', 2, 'sets nothing that is known'],
     ['inventory = x\n', 1, 'no section'],
     ['[defaults]\njust words\n', 2, 'sets nothing'],
+    ['[defaults]\ndiff = perhaps\n', 2, "diff is 'perhaps'"],
+    ['[defaults]\n\nforks = many\n', 3, "forks is 'many'"],
+    ['[defaults]\noutput = xml\n', 2, "output is 'xml'"],
   ])('refuses %j, with file and line', (text, line, words) => {
     expect(() => read(text)).toThrow(words);
     try {

@@ -1,7 +1,7 @@
 import { assembleInventory } from '../../../src/inventory/assemble.ts';
 import { parseIni } from '../../../src/inventory/parse-ini.ts';
 import type { RunEvent } from '../../../src/runner/events.ts';
-import { type Play, type Playbook, playbook, type RunContext } from '../../../src/runner/playbook.ts';
+import { type Play, type Playbook, type Plays, playbook, type RunContext } from '../../../src/runner/playbook.ts';
 import { type RunReport, type RunRequest, runPlaybook } from '../../../src/runner/run.ts';
 
 const INVENTORY = '[all:vars]\nansible_connection=local\n[web]\na\nb\nc\n';
@@ -20,7 +20,7 @@ export interface RunHere extends Partial<RunRequest> {
 
 /** Runs plays on a, b and c, all of which are this machine. */
 export async function runHere(
-  plays: readonly Play[] | ((run: RunContext) => readonly Play[]),
+  plays: readonly Play[] | ((run: RunContext) => Plays),
   { inventoryText = INVENTORY, hosts = 'web', ...rest }: RunHere = {},
 ): Promise<Seen> {
   const events: RunEvent[] = [];
