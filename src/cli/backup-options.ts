@@ -20,15 +20,20 @@ export interface ScheduleArguments {
   playbook: string | undefined;
   inventory: string[];
   extraVars: string[];
-  limit: string | undefined;
   vaultPasswordFile: string[];
+  askVaultPass: boolean;
+  limit: string | undefined;
   every: string | undefined;
   name: string | undefined;
+  as: string | undefined;
+  metrics: string | undefined;
   list: boolean;
   remove: boolean;
   status: boolean;
   check: boolean;
   cron: boolean;
+  run: string | undefined;
+  missed: boolean;
   output: 'auto' | 'lines' | 'json';
 }
 
@@ -55,13 +60,17 @@ export const BACKUPS: Readonly<Record<string, Options>> = {
 
 /** Of `play schedule`, beside what variables come from. */
 export const SCHEDULE: Readonly<Record<string, Options>> = {
-  every: text("when, as cron has it: '0 3 * * *'"),
-  name: text('the name of the schedule (playbook and inventory, in one word)'),
+  every: text("when, as cron has it: '0 3 * * *', @daily"),
+  name: text('the name of the schedule (made of playbook and inventory)'),
   limit: { alias: 'l', ...text('act on these hosts only (a pattern)') },
-  list: flag('the schedules of this user'),
-  status: flag('how the last runs ended; the exit code says whether all is well'),
+  as: text('as root: run it as this user'),
+  metrics: text("the folder of Prometheus' textfile collector: figures of every run go there"),
+  list: flag('the schedules there are'),
+  status: flag('how the last runs ended; exit code 2 where one did not end well'),
   remove: flag('remove the schedule'),
-  check: { alias: 'C', ...flag('show what would be written and touch nothing') },
+  check: { alias: 'C', ...flag('show what would be written, touch nothing') },
   cron: flag('an entry for cron, also where there is systemd'),
+  run: { ...text('what systemd and cron call'), hidden: true },
+  missed: { ...flag('with --run: only where a run was missed'), hidden: true },
   output,
 };

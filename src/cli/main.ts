@@ -4,15 +4,18 @@ import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { ExitCode } from '../errors.ts';
 import type { AdHocArguments, PlayArguments, ShowArguments } from './arguments.ts';
+import type { BackupsArguments, ScheduleArguments } from './backup-options.ts';
 import { readConfigFiles } from './config-file.ts';
 import { tellError, UsageError, wantsJson } from './failure.ts';
 import type { InventoryArguments } from './inventory.ts';
 import {
   AD_HOC_OPTIONS,
+  BACKUPS_OPTIONS,
   COMMANDS,
   INVENTORY_OPTIONS,
   type OptionTable,
   PLAY_OPTIONS,
+  SCHEDULE_OPTIONS,
   SHOW_OPTIONS,
 } from './options.ts';
 
@@ -77,6 +80,22 @@ async function main(argv: string[]): Promise<number> {
       (command: Argv) => command.positional('shell', { choices: ['bash', 'zsh'] as const }),
       async ({ shell }) => {
         exitCode = (await import('./completion.ts')).printCompletionScript(shell as 'bash' | 'zsh' | undefined);
+      },
+    )
+    .command(
+      'backups [files..]',
+      'the backups there are, verified or not; --verify: prove them now',
+      taking(BACKUPS_OPTIONS),
+      async (args) => {
+        exitCode = await (await import('./backups.ts')).showBackups(args as unknown as BackupsArguments);
+      },
+    )
+    .command(
+      'schedule [playbook]',
+      "run a playbook by the clock: --every '0 3 * * *'; --list, --status, --remove",
+      taking(SCHEDULE_OPTIONS),
+      async (args) => {
+        exitCode = await (await import('./schedule.ts')).schedule(args as unknown as ScheduleArguments);
       },
     )
     .command(

@@ -1,5 +1,6 @@
 import type { Options } from 'yargs';
 import { InputError } from '../errors.ts';
+import { BACKUPS, SCHEDULE } from './backup-options.ts';
 
 /** Options as data: yargs reads them, and shells complete them. */
 export type OptionTable = Readonly<Record<string, Options>>;
@@ -32,7 +33,7 @@ const outputOf = (describe: string): Options => ({
 });
 
 /** What variables come from. */
-const SOURCE_OPTIONS: OptionTable = {
+export const SOURCE_OPTIONS: OptionTable = {
   inventory: { alias: 'i', ...several('inventory: a file, a directory or host,host; may be given repeatedly') },
   'extra-vars': { alias: 'e', ...several('variables above all others: NAME=value, JSON, YAML or @file') },
   'vault-password-file': { alias: 'vault-pass-file', ...several('file or script with a vault password') },
@@ -95,6 +96,10 @@ export const INVENTORY_OPTIONS: OptionTable = {
 
 export const SHOW_OPTIONS: OptionTable = { output: outputOf('json: one object a line') };
 
+export const BACKUPS_OPTIONS: OptionTable = { ...SOURCE_OPTIONS, ...BACKUPS };
+
+export const SCHEDULE_OPTIONS: OptionTable = { ...SOURCE_OPTIONS, ...SCHEDULE };
+
 /** Commands beside playbooks, and what each takes. */
 export const COMMANDS: Readonly<Record<string, OptionTable>> = {
   list: SHOW_OPTIONS,
@@ -102,5 +107,7 @@ export const COMMANDS: Readonly<Record<string, OptionTable>> = {
   exec: AD_HOC_OPTIONS,
   ping: AD_HOC_OPTIONS,
   inventory: INVENTORY_OPTIONS,
+  backups: BACKUPS_OPTIONS,
+  schedule: SCHEDULE_OPTIONS,
   completion: {},
 };
