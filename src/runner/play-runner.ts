@@ -23,7 +23,8 @@ interface Batched {
   due: readonly Due[];
   diffs: readonly TextDiff[];
   remarks: ReadonlyMap<Row, string>;
-  started: number;
+  /** How long each task had its host; the first of those that are looked at together has the time of looking. */
+  tookMs: ReadonlyMap<string, number>;
 }
 
 export interface PlayRunnerOptions {
@@ -174,6 +175,13 @@ export class PlayRunner {
 
   async #batch(host: string, tasks: readonly ResourceTask[]): Promise<void> {
     const started = performance.now();
+    const tookMs = new Map<string, number>();
+    let since = started;
+    const count = (task: string) => {
+      const now = performance.now();
+      tookMs.set(task, (tookMs.get(task) ?? 0) + now - since);
+      since = now;
+    };
     const rows: Row[] = [];
     // Where we are, for the message of whatever is thrown; what was applied before is told all the same.
     let current = tasks[0]!.name;
@@ -183,7 +191,10 @@ export class PlayRunner {
     const remarks = new Map<Row, string>();
     const { check } = this.#context;
     const begin = (task: string) => {
-      if (task !== current) this.#emit({ type: 'task-start', host, task });
+      if (task !== current) {
+        count(current);
+        this.#emit({ type: 'task-start', host, task });
+      }
       current = task;
     };
     try {
@@ -237,8 +248,9 @@ export class PlayRunner {
           },
         );
       }
+      count(current);
       if (check && due.length > 0) this.#memory.pending.add(host);
-      for (const task of tasks) this.#endBatched(host, task, { rows, due, diffs, remarks, started });
+      for (const task of tasks) this.#endBatched(host, task, { rows, due, diffs, remarks, tookMs });
     } catch (error) {
       const done = tasks.slice(
         0,
@@ -247,9 +259,9 @@ export class PlayRunner {
       const touched = due.slice(0, applied);
       for (const task of done) {
         const isTouched = touched.some((one) => one.task === task);
-        if (isTouched) this.#endBatched(host, task, { rows, due: touched, diffs, remarks, started });
+        if (isTouched) this.#endBatched(host, task, { rows, due: touched, diffs, remarks, tookMs });
       }
-      this.#fail(host, current, started, error);
+      this.#fail(host, current, since, error);
     }
   }
 
@@ -262,13 +274,14 @@ export class PlayRunner {
     return { ...change, input: { ...input, onProgress: (done) => tell(done, input.sizeBytes) } };
   }
 
-  #endBatched(host: string, task: ResourceTask, { rows, due, diffs, remarks, started }: Batched): void {
+  #endBatched(host: string, task: ResourceTask, { rows, due, diffs, remarks, tookMs }: Batched): void {
     const own = due.filter((one) => one.task === task);
     const ownRows = rows.filter((row) => row.task === task);
     const words = own.map(({ resource, change }) => `${resource.id}: ${change.summary}`);
     const summary = [...words, ...ownRows.flatMap((row) => remarks.get(row) ?? [])].join('; ');
     const shown = diffs.filter(({ path }) => own.some(({ change }) => change.diff?.path === path));
-    this.#end(host, task, this.#batchStatus(ownRows.length, own), started, summary, shown);
+    const began = performance.now() - (tookMs.get(task.name) ?? 0);
+    this.#end(host, task, this.#batchStatus(ownRows.length, own), began, summary, shown);
   }
 
   #batchStatus(count: number, due: readonly Due[]): TaskStatus {

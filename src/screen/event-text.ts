@@ -1,5 +1,6 @@
 import type { RunEvent } from '../runner/events.ts';
 import { diffText } from './diff-text.ts';
+import { folded } from './fold.ts';
 import { scriptText } from './script-text.ts';
 import { textWidth } from './width.ts';
 import { formatDuration, type Paint, recap, STATUS_STYLE } from './words.ts';
@@ -40,7 +41,7 @@ export function eventText(
     case 'script':
       return scriptText(event, paint);
     case 'message':
-      return event.level === 'warning' ? `${paint('yellow', 'WARNING')} ${event.text}` : event.text;
+      return folded(event.level === 'warning' ? `${paint('yellow', 'WARNING')} ${event.text}` : event.text, columns);
     case 'run-end':
       return `\n${recap(event, paint, columns)}`;
     default:

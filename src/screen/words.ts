@@ -1,6 +1,7 @@
 import type { PlayError } from '../errors.ts';
 import { describeError } from '../errors.ts';
 import type { HostTally, RunEvent, TaskStatus } from '../runner/events.ts';
+import { folded } from './fold.ts';
 import { cutName, pad, textWidth, withoutColour } from './width.ts';
 
 /** Colours of the terminal; off in pipes and where NO_COLOR is set (https://no-color.org). */
@@ -54,12 +55,20 @@ export function percent(done: number, total: number): string {
   return total > 0 ? ` ${Math.min(100, Math.floor((100 * done) / total))} %` : '';
 }
 
+/** The same with a bar before it, for what takes its time. */
+export function progressBar(done: number, total: number): string {
+  const full = total > 0 ? Math.round(Math.min(1, done / total) * BAR_COLUMNS) : 0;
+  return total > 0 ? ` ${'█'.repeat(full)}${'░'.repeat(BAR_COLUMNS - full)}${percent(done, total)}` : '';
+}
+
+const BAR_COLUMNS = 10;
+
 /** The end of a run as Ansible users know it: one line for each host, then the errors, then the time. */
 export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Paint, columns?: number): string {
   const names = [...event.tallies].filter(([, tally]) => Object.values(tally).some((n) => n > 0)).map(([name]) => name);
   const lines = tallyLines(names, event.tallies, paint, columns);
   const head = lines.length > 0 ? [paint('bold', 'RECAP'), ...lines] : [];
-  const errors = together(event.errors).map((error) => errorText(error, paint));
+  const errors = together(event.errors).map((error) => folded(errorText(error, paint), columns));
   const interrupted = event.exitCode === 130 ? [paint('red', 'Interrupted. Run the same command again to go on.')] : [];
   return [...head, ...errors, ...interrupted, paint('dim', `${formatDuration(event.durationMs)} in all`)].join('\n');
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PlayError } from '../../../src/errors.ts';
 import type { RunEvent, TaskStatus } from '../../../src/runner/events.ts';
 import { PlayBoard } from '../../../src/screen/play-board.ts';
@@ -47,6 +47,33 @@ describe('the row of a host', () => {
     ],
   ])('%s', (_, events, row) => {
     expect(rows(['h1'], events)).toEqual([row]);
+  });
+
+  it('shows a bar after a second, and never cuts off how far it is', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const board = boardOf(['h1'], [start('h1', 'Release is installed and checked')]);
+      board.note(progress(1, 2));
+      vi.advanceTimersByTime(1_500);
+      expect(board.lines(80, 9, '*')).toEqual(['* h1  Release is installed and checked █████░░░░░ 50 %  1.5 s']);
+      expect(board.lines(40, 9, '*')).toEqual(['* h1  Release is installed… 50 %  1.5 s']);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('counts time once for tasks that were done together', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const board = boardOf(['h1'], [start('h1', 't')]);
+      vi.advanceTimersByTime(2_000);
+      for (const name of ['t', 'u', 'v']) board.note(taskEnd('h1', name));
+      vi.advanceTimersByTime(5_000);
+      for (const event of [start('h1', 'w'), taskEnd('h1', 'w'), end]) board.note(event);
+      expect(board.lines(80, 9)).toEqual(['✔ h1  4 ok  2.0 s']);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('says for how long its task has been under way', () => {
