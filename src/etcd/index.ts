@@ -43,7 +43,9 @@ export type { ChangePlan, MemberAction, Planned } from './plan/action.ts';
 export { planAdd } from './plan/add.ts';
 export { type BackupCandidate, type BackupPlan, planBackup } from './plan/backup.ts';
 export { type CreatePlan, planCreate } from './plan/create.ts';
+export { planDelete } from './plan/delete.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
+export { planReplace } from './plan/replace.ts';
 export type { SeenHost } from './plan/seen.ts';
 export {
   ARCHITECTURES,

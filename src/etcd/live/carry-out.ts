@@ -59,6 +59,7 @@ export async function* carryOut<A>(cluster: LiveCluster, operation: Operation<A>
   if (run.check) return;
   const changes = plan.actions.length > 0;
   if (changes && plan.confirm) await run.confirm(plan.confirm.question, plan.confirm.word);
+  const confirmed = plan.confirm !== undefined;
   while (plan.actions.length > 0) {
     const [made, ...rest] = plan.actions as [Planned<A>, ...Planned<A>[]];
     const { name, ...doing } = operation.perform(made.action);
@@ -72,7 +73,7 @@ export async function* carryOut<A>(cluster: LiveCluster, operation: Operation<A>
     plan = judge(cluster, await decide(cluster, operation, false), {
       made,
       rest,
-      confirmed: plan.confirm !== undefined,
+      confirmed,
     });
   }
   yield* prove(cluster, operation, changes);

@@ -3,6 +3,7 @@ import { PlayError, UnreachableError } from '../../errors.ts';
 import { file } from '../../resource/file.ts';
 import { type HostContext, once, type Play, play, step, type Task, task } from '../../runner/playbook.ts';
 import { configurationFile } from '../configuration.ts';
+import { quoteEnvironmentValue } from '../environment-file.ts';
 import {
   accountResources,
   binaryResources,
@@ -134,7 +135,10 @@ function prepareTasks(cluster: LiveCluster, host: string, pairs: readonly Member
 /** The line of the members alone: everything else in the file is the business of reload_etcd. */
 function listResource(cluster: LiveCluster, host: string, pairs: readonly MemberPair[]) {
   const text = cluster.seen(host).facts.configuration!;
-  const content = text.replace(/^ETCD_INITIAL_CLUSTER=.*$/m, () => `ETCD_INITIAL_CLUSTER=${pairsText(pairs)}`);
+  const content = text.replace(
+    /^ETCD_INITIAL_CLUSTER=.*$/m,
+    () => `ETCD_INITIAL_CLUSTER=${quoteEnvironmentValue(pairsText(pairs))}`,
+  );
   return file({ path: configurationFile(cluster.own(host)), content, mode: 0o644 });
 }
 

@@ -19,7 +19,7 @@ export function unhealthy(state: ClusterState, except: Except = {}): Refusal[] {
   const { sight, members, versions } = state;
   const two = refuseTwoClusters(sight.hosts);
   if (two.length > 0) return two;
-  if (members.length === 0) return [nobodyAnswers(state)];
+  if (members.length === 0) return [noMember(state)];
   const others = members.filter((one) => !ids.includes(one.member.id) && !(one.host && hosts.includes(one.host)));
   const refusals = others.flatMap((one) => (mayWait && one.status ? [] : complaintAbout(one, state)));
   if (!state.leader && refusals.length === 0 && !mayWait) {
@@ -47,7 +47,7 @@ export function alarms(state: ClusterState): Refusal[] {
   }));
 }
 
-function nobodyAnswers({ sight: { hosts, lost } }: ClusterState): Refusal {
+export function noMember({ sight: { hosts, lost } }: ClusterState): Refusal {
   const all = [...hosts, ...lost].map(({ host }) => host).join(', ');
   return {
     reason: `no member of a cluster answers on ${all}`,

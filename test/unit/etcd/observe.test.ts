@@ -87,7 +87,7 @@ describe('a real machine, looked at in one round trip', () => {
     writeFileSync(at('member/member/snap/db'), '');
     writeFileSync(at('log of its own/0-0.wal'), '');
     const facts = await look({ dataDir: at('member'), walDir: at('log of its own') });
-    expect(facts.data).toEqual({ kind: 'etcd', walFiles: 1, database: true, entries: ['member'] });
+    expect(facts.data).toEqual({ absent: false, kind: 'etcd', walFiles: 1, database: true, entries: ['member'] });
   });
 
   it('takes a data directory that holds other things for foreign, and what a disk or its own log leaves for nothing', async () => {
@@ -166,6 +166,7 @@ disk 1024 /dev/mapper/vg with blank /var/lib/etcd
       result: 'success',
       restarts: 3,
       fragment: '/etc/systemd/system/etcd.service',
+      enabled: false,
     });
     expect(facts.disks).toEqual([{ path: '/var/lib/etcd', freeBytes: 1024 ** 2, device: '/dev/mapper/vg with blank' }]);
     expect(facts).toMatchObject({ clockSeconds: 1_700_000_000.25, os: 'Debian GNU/Linux 12 (bookworm)' });
