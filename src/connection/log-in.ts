@@ -51,9 +51,6 @@ export function logIn(login: LoginSettings, stream: Duplex, check: HostKeyCheck,
       client.removeAllListeners('close');
       resolve(client);
     });
-    client.on('greeting', (text) => {
-      greeting = text.trim();
-    });
     client.once('handshake', () => {
       clearTimeout(timer);
       timer = within(AUTHENTICATION_TIMEOUT_MS, 'sshd did not answer the log-in');
@@ -84,12 +81,22 @@ export function logIn(login: LoginSettings, stream: Duplex, check: HostKeyCheck,
         });
       },
     });
+    // ssh2 tells what stands before the version of sshd only when there is a version.
+    stream.once('data', (chunk: Buffer) => {
+      greeting = greetingIn(chunk.toString('latin1'));
+    });
   });
 }
 
 /** sshd closes at once when too many log in at a time (MaxStartups), or one has failed too often (PerSourcePenalties). */
 function isTurnedAway(error: Error & { level?: string; code?: unknown }): boolean {
   return /before handshake|Invalid identification/i.test(error.message) || error.code === 'ECONNRESET';
+}
+
+/** What an sshd says in place of its version, on one line. */
+export function greetingIn(said: string): string {
+  const [first = ''] = said.split(/[\r\n]/);
+  return first.startsWith('SSH-') ? '' : first.trim().slice(0, 200);
 }
 
 function turnedAwayText(greeting: string): string {
