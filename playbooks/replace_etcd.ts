@@ -1,5 +1,13 @@
 import { playbook, variable } from 'etcd-play';
-import { carryOut, etcdVariables, LiveCluster, type MemberAction, perform, planReplace } from 'etcd-play/etcd';
+import {
+  carryOut,
+  etcdVariables,
+  LiveCluster,
+  type MemberAction,
+  memberAt,
+  perform,
+  planReplace,
+} from 'etcd-play/etcd';
 
 export default playbook({
   name: 'replace_etcd',
@@ -19,17 +27,21 @@ export default playbook({
     const cluster = await LiveCluster.open(run);
     const { certLocalDir } = cluster.allSettings[0]!;
     const replacement = run.value('replacement');
+    let oldId: string | undefined;
     yield* carryOut<MemberAction>(cluster, {
-      plan: () =>
-        planReplace({
+      plan: () => {
+        oldId ??= memberAt(cluster.state(), run.hosts[0]!)?.member.id ?? 'none';
+        return planReplace({
           sight: cluster.sight(),
           limited: run.hosts,
           replacement,
           force: run.value('force'),
+          oldId,
           complaints: cluster.complaintsAbout([replacement ?? run.hosts[0]!]),
           ca: cluster.ca,
           certLocalDir,
-        }),
+        });
+      },
       perform: (action) => perform(cluster, action),
     });
   },

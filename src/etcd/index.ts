@@ -47,6 +47,7 @@ export { planDelete } from './plan/delete.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
 export { planReplace } from './plan/replace.ts';
 export type { SeenHost } from './plan/seen.ts';
+export { memberAt } from './plan/sight.ts';
 export {
   ARCHITECTURES,
   type ClockReading,

@@ -95,12 +95,22 @@ async function decide<A>(cluster: LiveCluster, operation: Operation<A>, first = 
 const sameActions = <A>(a: readonly Planned<A>[], b: readonly Planned<A>[]) =>
   JSON.stringify(a.map(({ action }) => action)) === JSON.stringify(b.map(({ action }) => action));
 
+/** The rest of a plan, some of which may have come about by itself: a member that was taken out ends. */
+export function isPartOf<A>(actions: readonly Planned<A>[], rest: readonly Planned<A>[]): boolean {
+  let from = 0;
+  return actions.every((one) => {
+    const at = rest.findIndex((other, index) => index >= from && sameActions([one], [other]));
+    from = at + 1;
+    return at >= 0;
+  });
+}
+
 function judge<A>(
   cluster: LiveCluster,
   next: Going<A>,
   { made, rest, confirmed }: { made: Planned<A>; rest: readonly Planned<A>[]; confirmed: boolean },
 ): Going<A> {
-  if (sameActions(next.actions, rest)) return next;
+  if (isPartOf(next.actions, rest)) return next;
   const [first] = next.actions;
   if (first && sameActions([first], [made])) {
     throw new PlayError(`'${made.step.does}' was done, and the cluster does not show it`, {

@@ -26,14 +26,20 @@ export function joinSteps(state: ClusterState, target: SeenHost, leaving: readon
     planned.push({ action, step: { hosts: [host], does, quorum, undo } });
   const untouched = leaving.length > 0 ? 'untouched' : `untouched: ${standing(state)}`;
 
+  const leavesHere = found !== undefined && own === undefined;
   if (!own) {
-    if (isRunning(target)) push({ do: 'stop', host }, 'stop etcd: it is no member any more', untouched, 'start it');
+    const { service } = target.facts;
+    const mayStart = service.fragment !== '' && service.enabled !== false && (hasData(target) || leavesHere);
+    if (isRunning(target) || mayStart) {
+      push({ do: 'stop', host }, 'stop and disable etcd.service: it is no member any more', untouched, 'not needed');
+    }
     if (hasData(target)) {
       push({ do: 'set aside', host }, `move the old ${settings.dataDir} aside`, untouched, 'move it back');
     }
   }
   const starts = !own?.serves;
-  if (starts && !isPrepared(target, pairs)) {
+  // What was stopped and moved aside is made ready anew.
+  if (starts && (planned.length > 0 || !isPrepared(target, pairs))) {
     const does = `etcd ${version}, user, directories, certificates, etcd.conf, etcd.service; not started`;
     push({ do: 'prepare', host, pairs }, does, untouched, 'remove the files');
   }

@@ -16,6 +16,8 @@ export interface ReplaceRequest {
   replacement: string | undefined;
   /** Also a member that serves, or whose data may be good. */
   force: boolean;
+  /** The ID that the member on this host had when the run began: another one is the new member. */
+  oldId?: string | undefined;
   /** What speaks against the host of the new member. */
   complaints: readonly Refusal[];
   ca: string | undefined;
@@ -41,7 +43,8 @@ export function planReplace(request: ReplaceRequest): ChangePlan {
   const target = seenAt(state, to);
   if (!target) return refuse(missing(sight, to));
   const own = memberAt(state, host);
-  const leaving = own && isToGo(own, { same: to === host }) ? own : undefined;
+  const idle = to === host && own?.serves === true && !request.force;
+  const leaving = own && !idle && isToGo(own, { same: to === host, oldId: request.oldId }) ? own : undefined;
   const newcomer = to === host ? undefined : memberAt(state, to);
   const isNew = !(to === host ? own : newcomer) || (leaving !== undefined && to === host);
   const grounds = [
@@ -65,18 +68,26 @@ export function planReplace(request: ReplaceRequest): ChangePlan {
     kind: 'plan',
     title,
     actions,
-    warnings: after(sight, host, to, actions),
+    warnings: idle && actions.length === 0 ? [nothingToReplace(host)] : after(sight, host, to, actions),
     ...(leaving && { confirm: { question, word: host } }),
   };
 }
 
 /** On the same host, one that was added and has not come up yet is the new one: it is what an earlier run left. */
-function isToGo({ member, serves }: MemberSight, { same }: { same: boolean }): boolean {
+function isToGo(
+  { member, serves }: MemberSight,
+  { same, oldId }: { same: boolean; oldId: string | undefined },
+): boolean {
+  if (oldId !== undefined && oldId !== member.id) return false;
   return !same || (!member.isLearner && (isPublished(member) || serves));
 }
 
 function isJoiningAt(...members: (MemberSight | undefined)[]): boolean {
   return members.some((one) => one && (one.member.isLearner || !isPublished(one.member)));
+}
+
+function nothingToReplace(host: string): string {
+  return `the member on ${host} serves: there is nothing to replace (-e force=true replaces it all the same)`;
 }
 
 function missing(sight: ClusterSight, host: string): Refusal {
