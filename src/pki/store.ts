@@ -57,6 +57,11 @@ export async function planPki(request: PkiRequest): Promise<PkiPlan> {
   return plan;
 }
 
+/** The same for who only looks: the directory need not be one that may be written. @throws as {@link planPki}. */
+export async function inspectPki(request: PkiRequest): Promise<PkiPlan> {
+  return (await look(request, checkRequest(request))).plan;
+}
+
 /**
  * Makes what is missing, keeps what is good, byte by byte; the plan tells what was done. A CA is made once and never
  * overwritten. It may be killed at any moment and run again, and several processes may do this at once.

@@ -59,8 +59,10 @@ export type RunEvent =
       durationMs: number;
     };
 
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
 /** What a message says, for programs. */
-export type MessageData = Readonly<Record<string, string | number | boolean | null>>;
+export type MessageData = { readonly [name: string]: Json };
 
 export type Listener = (event: RunEvent) => void;
 

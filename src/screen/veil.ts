@@ -1,5 +1,5 @@
 import { ManyErrors, type PlayError } from '../errors.ts';
-import type { MessageData, RunEvent } from '../runner/events.ts';
+import type { Json, MessageData, RunEvent } from '../runner/events.ts';
 import type { Screen } from './screen.ts';
 
 type Change = (text: string) => string;
@@ -77,7 +77,11 @@ function veiledEvent(event: RunEvent, change: Change): RunEvent {
 }
 
 function veiledData(data: MessageData, change: Change): MessageData {
-  const veil = (value: MessageData[string]) => (typeof value === 'string' ? change(value) : value);
+  const veil = (value: Json): Json => {
+    if (typeof value === 'string') return change(value);
+    if (Array.isArray(value)) return value.map(veil);
+    return value !== null && typeof value === 'object' ? veiledData(value as MessageData, change) : value;
+  };
   return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, veil(value)]));
 }
 
