@@ -17,14 +17,14 @@ export default playbook({
 
   async *plays(run) {
     const cluster = await LiveCluster.open(run);
+    let wasFound = false;
     yield* carryOut<MemberAction>(cluster, {
-      plan: () =>
-        planDelete({
-          sight: cluster.sight(),
-          limited: run.hosts,
-          member: run.value('member'),
-          purge: run.value('purge'),
-        }),
+      plan() {
+        const [member, purge] = [run.value('member'), run.value('purge')];
+        const plan = planDelete({ sight: cluster.sight(), limited: run.hosts, member, wasFound, purge });
+        wasFound ||= plan.kind === 'plan';
+        return plan;
+      },
       perform: (action) => perform(cluster, action),
     });
   },

@@ -4,9 +4,9 @@ import {
   etcdVariables,
   LiveCluster,
   type MemberAction,
-  memberAt,
   perform,
   planReplace,
+  replacedId,
 } from 'etcd-play/etcd';
 
 export default playbook({
@@ -30,7 +30,8 @@ export default playbook({
     let oldId: string | undefined;
     yield* carryOut<MemberAction>(cluster, {
       plan: () => {
-        oldId ??= memberAt(cluster.state(), run.hosts[0]!)?.member.id ?? 'none';
+        const [host = ''] = run.hosts;
+        oldId ??= replacedId(cluster.sight(), host, replacement ?? host);
         return planReplace({
           sight: cluster.sight(),
           limited: run.hosts,

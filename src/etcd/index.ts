@@ -45,7 +45,7 @@ export { type BackupCandidate, type BackupPlan, planBackup } from './plan/backup
 export { type CreatePlan, planCreate } from './plan/create.ts';
 export { planDelete } from './plan/delete.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
-export { planReplace } from './plan/replace.ts';
+export { planReplace, replacedId } from './plan/replace.ts';
 export type { SeenHost } from './plan/seen.ts';
 export { memberAt } from './plan/sight.ts';
 export {

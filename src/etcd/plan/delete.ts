@@ -4,7 +4,6 @@ import { refuseStranger, refuseTwoClusters } from './create-refusals.ts';
 import { noMember } from './health.ts';
 import { listSteps } from './join.ts';
 import { cleanSteps, leaveSteps, refuseLeaving } from './leave.ts';
-import { configurationOf } from './seen.ts';
 import {
   assess,
   type ClusterSight,
@@ -23,6 +22,8 @@ export interface DeleteRequest {
   limited: readonly string[];
   /** A member by its name, ID or peer address: one that the inventory need not have. */
   member: string | undefined;
+  /** In this run that member was found before: now it is gone. */
+  wasFound?: boolean;
   /** Delete its data instead of moving them aside. */
   purge: boolean;
 }
@@ -38,7 +39,7 @@ export function planDelete(request: DeleteRequest): ChangePlan {
   const two = refuseTwoClusters(sight.hosts);
   if (two.length > 0) return refuse(...two);
   if (state.members.length === 0) return refuse(noMember(state));
-  const found = word === undefined ? byHost(state, limited) : byName(state, word);
+  const found = word === undefined ? byHost(state, limited) : byName(state, word, request.wasFound ?? false);
   if ('kind' in found) return found;
   const { own, host } = found;
   const name = own ? callName(own) : (host ?? word!);
@@ -81,28 +82,23 @@ function byHost(state: ClusterState, limited: readonly string[]): Found {
   return { own: memberAt(state, host), host };
 }
 
-function byName(state: ClusterState, word: string): Found {
+function byName(state: ClusterState, word: string, wasFound: boolean): Found {
   const found = memberNamed(state, word);
-  if (found.length === 1) return { own: found[0], host: found[0]!.host };
+  const [own] = found;
   const list = state.members.map(({ member }) => `${member.name || '(not started)'} ${member.id}`).join(', ');
-  if (found.length > 1) {
-    return refuse({
-      reason: `${found.length} members are called ${word} (${list})`,
-      next: 'Say which by its ID: -e member=ID',
-    });
+  if (own && found.length > 1) {
+    const next = 'Say which by its ID: -e member=ID';
+    return refuse({ reason: `${found.length} members are called ${word} (${list})`, next });
   }
+  if (own?.host !== undefined) {
+    return refuse({ reason: `${word} is the member on ${own.host}`, next: `Say: play delete_etcd -l ${own.host}` });
+  }
+  if (own) return { own, host: undefined };
   // An earlier run may have been cut off between taking it out and writing that down.
-  const listed = state.sight.hosts.some((seen) => listedNames(seen).includes(word));
-  if (listed) return { own: undefined, host: undefined };
-  return refuse({
-    reason: `the cluster has no member ${word}; it has ${list}`,
-    next: 'Say one of those: -e member=NAME_OR_ID',
-  });
-}
-
-function listedNames(seen: Parameters<typeof configurationOf>[0]): string[] {
-  const pairs = (configurationOf(seen)?.get('ETCD_INITIAL_CLUSTER') ?? '').split(',');
-  return pairs.flatMap((pair) => pair.split('='));
+  const pairs = clusterPairs(state);
+  if (wasFound || listSteps(state, pairs).length > 0) return { own: undefined, host: undefined };
+  const next = 'Say one of those: -e member=NAME_OR_ID';
+  return refuse({ reason: `the cluster has no member ${word}; it has ${list}`, next });
 }
 
 /** Where nobody leads, a list may be out of date: what is no member there may be one all the same. */

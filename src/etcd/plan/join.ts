@@ -68,7 +68,7 @@ export function joinSteps(state: ClusterState, target: SeenHost, leaving: readon
     const effect = `${quorumOf(voters + 1)} of ${voters + 1}`;
     push({ do: 'promote', host }, 'promote it to a voter', effect, `play delete_etcd -l ${host}`);
   }
-  return [...planned, ...listSteps(state, pairs, [host])];
+  return [...planned, ...listSteps(state, pairs, starts ? [host] : [])];
 }
 
 /** The etcd.conf of each host that has another list of members than the cluster will have. */

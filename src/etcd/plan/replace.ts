@@ -52,6 +52,7 @@ export function planReplace(request: ReplaceRequest): ChangePlan {
     ...(isNew ? complaints.filter((one) => one.host !== to || !isOwnData(one)) : []),
     ...refuseOtherCa({ hosts: sight.hosts.filter((seen) => seen.host !== to), limited, ca, certLocalDir }),
     ...unhealthy(state, { hosts: [host, to], mayWait: isJoiningAt(own, newcomer) }),
+    ...silentNewcomer(leaving ? undefined : (newcomer ?? own)),
     ...(leaving ? [...notNeeded(request, leaving, newcomer), ...refuseLeaving(state, leaving)] : []),
   ];
   if (grounds.length > 0) return refuse(...grounds);
@@ -71,6 +72,12 @@ export function planReplace(request: ReplaceRequest): ChangePlan {
     warnings: idle && actions.length === 0 ? [nothingToReplace(host)] : after(sight, host, to, actions),
     ...(leaving && { confirm: { question, word: host } }),
   };
+}
+
+/** The ID of the member that a run is about, to be remembered for the whole of it; `none` where an earlier run took it out. */
+export function replacedId(sight: ClusterSight, host: string, to: string): string {
+  const own = memberAt(assess(sight), host);
+  return own && isToGo(own, { same: to === host, oldId: undefined }) ? own.member.id : 'none';
 }
 
 /** On the same host, one that was added and has not come up yet is the new one: it is what an earlier run left. */
@@ -105,14 +112,29 @@ function missing(sight: ClusterSight, host: string): Refusal {
   };
 }
 
+/** One that is a full member and does not serve has lost its data, or is stopped: it is not to be started on nothing. */
+function silentNewcomer(newcomer: MemberSight | undefined): Refusal[] {
+  if (!newcomer || newcomer.serves || isJoiningAt(newcomer)) return [];
+  const { host } = newcomer;
+  const next = `Start it: play create_etcd. If its data are gone: play replace_etcd -l ${host}`;
+  return [{ host: host!, reason: 'it is a member already, and does not serve', next }];
+}
+
 /** A member that serves, or that only has to be started, is not thrown away by mistake. */
 function notNeeded({ force }: ReplaceRequest, leaving: MemberSight, newcomer: MemberSight | undefined): Refusal[] {
   const { host, serves, seen } = leaving;
+  if (newcomer) {
+    return [
+      {
+        host: newcomer.host!,
+        reason: 'this host carries a member already',
+        next: `Name a host that carries none; or finish what was begun here: play add_etcd -l ${newcomer.host}. To take the other one out: play delete_etcd -l ${host}`,
+      },
+    ];
+  }
   if (force) return [];
   if (serves) {
-    const next = newcomer?.serves
-      ? `${newcomer.host} is a member already: to take this one out: play delete_etcd -l ${host}`
-      : `To bring it to another host with its data: play move_etcd -l ${host} -e to=HOST. To replace it all the same: -e force=true`;
+    const next = `To bring it to another host with its data: play move_etcd -l ${host} -e to=HOST. To replace it all the same: -e force=true`;
     return [{ host: host!, reason: 'this member serves: there is nothing to replace', next }];
   }
   if (seen && hasData(seen) && isStopped(seen)) {
