@@ -113,7 +113,7 @@ function unpack({ dest, sha256, sizeBytes }: DesiredArchive, kept: number): stri
     'rm -f -- "$n/.pipe" "$n/.sum"',
     `echo ${sha256} >"$n/${ARCHIVE_MARK}"`,
     'chmod -R go-w,a+rX -- "$n"; sync -f -- "$n"',
-    'if [ -e "$d" ]; then mv -T -- "$d" "$o"; fi',
+    'if [ -e "$d" ] || [ -L "$d" ]; then mv -T -- "$d" "$o"; fi',
     `mv -T -- "$n" "$d"; ${dropPart}rm -rf -- "$o"`,
   ].join('\n');
 }

@@ -25,7 +25,7 @@ export interface HostText {
 /** Prints what {@link readHostText} reads. */
 export function textProbe(path: string): string {
   const p = quote(path);
-  return `[ ! -e ${p} ] || { [ "$(stat -Lc %s -- ${p})" -le ${LARGEST_BYTES} ] && base64 -w 0 -- ${p}; }`;
+  return `[ ! -f ${p} ] || { [ "$(stat -Lc %s -- ${p})" -le ${LARGEST_BYTES} ] && base64 -w 0 -- ${p}; }`;
 }
 
 /**

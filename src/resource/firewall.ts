@@ -43,11 +43,21 @@ export function firewall({ ports, from }: FirewallWish): Resource {
     id: ports.join(' '),
     probe: PROBE,
     follows: true,
-    compare: ({ stdout }) => diffFirewall(parseFirewall(stdout), wanted),
+    compare: ({ stdout, pending }) => {
+      const actual = parseFirewall(stdout);
+      return pending && !actual.active ? MAY_COME : diffFirewall(actual, wanted);
+    },
     remark: ({ stdout }) =>
       parseFirewall(stdout).active ? undefined : 'neither firewalld nor ufw is active: nothing to open',
   };
 }
+
+/** In check mode, where no firewall is active: what comes before it is not done yet. */
+const MAY_COME: Change = {
+  summary: 'no firewall is active, but what comes before it may bring one',
+  apply: 'exit 1',
+  unknown: true,
+};
 
 export interface Wanted extends Omit<Rule, 'from'> {
   network?: Network;

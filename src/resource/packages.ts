@@ -34,6 +34,8 @@ export function packages({ names, present = true }: PackagesWish): Resource {
     kind: 'packages',
     id: names.join(' '),
     probe: packagesProbe(asked),
+    // Other packages bring what they need.
+    follows: true,
     compare: ({ stdout }) => diffPackages(parsePackages(stdout), asked, present),
   };
 }

@@ -23,9 +23,27 @@ export const ABSENT: PathState = { type: 'absent', owner: '', group: '', mode: 0
  * each answer, since names and targets of links may hold anything else.
  */
 export function statScript(paths: readonly string[]): string {
-  const all = paths.map(quote).join(' ');
-  const stat = (flags: string) => `QUOTING_STYLE=literal stat ${flags} -- ${all} 2>/dev/null`;
-  return `${stat("--printf='0|%F|%a|%U|%G|%N\\0'")}; ${stat("-L --printf='1|%F|%a|%U|%G|%n\\0'")}; :`;
+  const stat = (flags: string, all: string) => `QUOTING_STYLE=literal stat ${flags} -- ${all} 2>/dev/null`;
+  const lines = argumentLists(paths).flatMap((all) => [
+    stat("--printf='0|%F|%a|%U|%G|%N\\0'", all),
+    stat("-L --printf='1|%F|%a|%U|%G|%n\\0'", all),
+  ]);
+  return [...lines, ':'].join('\n');
+}
+
+/** The kernel takes two million bytes of arguments at most, and less where its limits are set lower. */
+const LONGEST_ARGUMENTS = 100_000;
+
+/** Paths as words of `sh`, in as few lists as a program can take. */
+function argumentLists(paths: readonly string[]): string[] {
+  const lists: string[] = [];
+  for (const word of paths.map(quote)) {
+    const last = lists.at(-1);
+    if (last !== undefined && last.length + word.length < LONGEST_ARGUMENTS)
+      lists[lists.length - 1] = `${last} ${word}`;
+    else lists.push(word);
+  }
+  return lists;
 }
 
 /** Reads the output of {@link statScript} for these paths. */
@@ -52,9 +70,14 @@ const TYPES: Record<string, PathState['type']> = {
   'regular empty file': 'file',
 };
 
-/** Prints what {@link parseSums} reads. */
+/** Prints what {@link parseSums} reads. A pipe or a device in the place of a file is not opened: it could go on for ever. */
 export function sumScript(paths: readonly string[]): string {
-  return `sha256sum -- ${paths.map(quote).join(' ')} 2>/dev/null; :`;
+  const odd = 'o=; for f; do [ -f "$f" ] || [ -d "$f" ] || [ ! -e "$f" ] || o=1; done';
+  const oneByOne = 'for f; do if [ -f "$f" ]; then sha256sum -- "$f"; fi; done';
+  const lines = argumentLists(paths).map(
+    (all) => `set -- ${all}; ${odd}; { if [ $o ]; then ${oneByOne}; else sha256sum -- "$@"; fi; } 2>/dev/null`,
+  );
+  return [...lines, ':'].join('\n');
 }
 
 /** Reads the output of `sha256sum`; a name with a backslash or a line break in it is escaped there and marked. */

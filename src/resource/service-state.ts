@@ -19,7 +19,7 @@ export interface ServiceState {
   load: string;
   /** `active`, `inactive`, `failed`, `activating`, … */
   active: string;
-  /** `enabled`, `disabled`, `static`, `masked`, …; empty where there is no unit file. */
+  /** `enabled`, `disabled`, `static`, `masked`, …; empty where there is no unit file. Of a script of /etc/init.d, too. */
   file: string;
 }
 
@@ -35,14 +35,28 @@ export function service(wish: ServiceWish): Resource {
   return {
     kind: 'service',
     id: wish.name,
-    probe: `systemctl show -p LoadState -p ActiveState -p UnitFileState -- ${name}`,
+    probe: [
+      `s=$(systemctl show -p LoadState -p ActiveState -p UnitFileState -- ${name}) || exit`,
+      `printf '%s\\n' "$s"`,
+      `case $s in *UnitFileState=generated*) systemctl is-enabled -- ${name} 2>/dev/null ;; esac; :`,
+    ].join('\n'),
     follows: true,
-    compare: ({ code, stdout }) => {
+    compare: ({ code, stdout, pending }) => {
       if (code !== 0) throw new ProbeError(`systemd does not answer for ${wish.name}: ${stdout.trim()}`);
-      return diffService(parseService(stdout), wish);
+      const actual = parseService(stdout);
+      const change = diffService(actual, wish);
+      const mayCome = pending && actual.load === 'not-found' && (wish.state === 'stopped' || wish.enabled === false);
+      return change ?? (mayCome ? MAY_COME : undefined);
     },
   };
 }
+
+/** In check mode, where nothing is there to be stopped: what comes before it is not done yet. */
+const MAY_COME: Change = {
+  summary: 'not there, but what comes before it may bring it',
+  apply: 'exit 1',
+  unknown: true,
+};
 
 /** @throws PlayError for a name that no unit can have, or that systemctl would take for a pattern. */
 export function unitName(name: string): string {
@@ -56,7 +70,9 @@ const UNIT_TYPES = new Set('service socket target timer path mount automount swa
 
 export function parseService(text: string): ServiceState {
   const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1] ?? '';
-  return { load: value('LoadState'), active: value('ActiveState'), file: value('UnitFileState') };
+  const file = value('UnitFileState');
+  const ofScript = file === 'generated' ? /^(?:enabled|disabled)$/m.exec(text)?.[0] : undefined;
+  return { load: value('LoadState'), active: value('ActiveState'), file: ofScript ?? file };
 }
 
 export function diffService(actual: ServiceState, wish: ServiceWish): Change | undefined {
@@ -78,7 +94,7 @@ export function diffService(actual: ServiceState, wish: ServiceWish): Change | u
   if (isMasked && (masked === false || (masked === undefined && wantsIt))) due('unmasked', 'unmask --quiet');
   if (enabled === true && !STARTS_AT_BOOT.has(actual.file)) due('starts at boot', 'enable --quiet');
   if (enabled === false && /^enabled/.test(actual.file)) due('does not start at boot', 'disable --quiet');
-  if (state === 'stopped' && (runs || actual.active === 'deactivating')) due('stopped', 'stop');
+  if (state === 'stopped' && !RESTING.has(actual.active)) due('stopped', 'stop');
   if (masked && !isMasked) due('masked', 'mask --quiet');
   if (state === 'started' && !runs)
     due(actual.active === 'failed' ? 'started again: it had failed' : 'started', 'start');
@@ -88,5 +104,7 @@ export function diffService(actual: ServiceState, wish: ServiceWish): Change | u
 }
 
 const RUNNING = new Set(['active', 'reloading', 'refreshing']);
+/** One that is `activating` may be one that crashes, and is started again and again. */
+const RESTING = new Set(['inactive', 'failed']);
 /** What has no `[Install]` section is started by others: to enable it means nothing. */
-const STARTS_AT_BOOT = new Set(['enabled', 'static', 'alias', 'indirect', 'generated']);
+export const STARTS_AT_BOOT = new Set(['enabled', 'static', 'alias', 'indirect', 'generated']);

@@ -3,7 +3,7 @@ import { PlayError } from '../errors.ts';
 import { type DesiredFile, desiredFile, diffFile } from './file.ts';
 import type { PathState } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
-import { unitName } from './service-state.ts';
+import { STARTS_AT_BOOT, unitName } from './service-state.ts';
 
 export interface UnitWish {
   /** Name of the unit file, with its type: `web.service`, `web.timer`. */
@@ -64,7 +64,7 @@ export function enabled(name: string): Resource {
     id: name,
     probe: `systemctl is-enabled -- ${quote(name)} 2>/dev/null; :`,
     compare: ({ stdout }) =>
-      stdout.trim() === 'enabled'
+      STARTS_AT_BOOT.has(stdout.trim())
         ? undefined
         : { summary: 'starts at boot', apply: `systemctl enable --quiet -- ${quote(name)}` },
   };

@@ -61,7 +61,7 @@ export function user(wish: UserWish): Resource {
     id: wish.name,
     // A package that comes before it may bring the user.
     follows: true,
-    probe: `if getent passwd -- ${name}; then id -gn -- ${name}; id -Gn -- ${name}; ${hash ? shadow : ':'}; fi`,
+    probe: `if getent passwd -- ${name}; then id -gn -- ${name} 2>/dev/null; id -Gn -- ${name} 2>/dev/null; ${hash ? shadow : ':'}; fi`,
     compare: ({ stdout }) => diffUser(parseUser(stdout, wish.name), wish),
   };
 }

@@ -63,6 +63,11 @@ describe('the difference of a firewall', () => {
     expect(resource.remark?.(found({}, {}, UFW))).toBeUndefined();
   });
 
+  it('is unknown in check mode where what is before it may bring a firewall', () => {
+    const seen = { ...found({}, {}, 'none\n'), pending: true };
+    expect(firewall({ ports: ['1/tcp'] }).compare(seen)).toMatchObject({ unknown: true });
+  });
+
   it('is closed by commands of each firewall', () => {
     const rule = { first: 1, last: 2, protocol: 'tcp', network: network('10.0.0.1') };
     expect(diffFirewall(parseFirewall('ufw'), [rule])?.apply).toBe('ufw allow from 10.0.0.1 to any port 1:2 proto tcp');

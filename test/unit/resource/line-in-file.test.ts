@@ -139,3 +139,8 @@ describe('a line in a file of a host', () => {
     expect(() => lineInFile({ path: '/x', ...wish })).toThrow(words);
   });
 });
+
+it('a pipe in the place of a file is refused, and not waited for', async () => {
+  await run(`mkfifo ${at('a-pipe')}`);
+  await expect(look(lineInFile({ path: at('a-pipe'), line }))).rejects.toThrow('is there but is no file (other)');
+}, 5000);

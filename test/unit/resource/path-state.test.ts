@@ -62,6 +62,15 @@ describe('the states of paths', () => {
     );
   });
 
+  // All at once they are more than one program takes as its arguments.
+  it('and the sums are read of very many', async () => {
+    const folder = at(Array(4).fill('many'.padEnd(240, '-')).join('/'));
+    await run(`mkdir -p ${folder}; cd ${folder}; seq 2500 | xargs touch`);
+    const paths = Array.from({ length: 2500 }, (_, n) => `${folder}/${n + 1}`);
+    expect(parseStats((await run(statScript(paths))).stdout, paths).size).toBe(2500);
+    expect(parseSums((await run(sumScript(paths))).stdout).size).toBe(2500);
+  });
+
   it('of a path that is there by itself is not taken from a link with a longer name', () => {
     const text = ['0|symbolic link|777|root|root|/a -> /b', '0|regular file|644|root|root|/b', ''].join('\0');
     const states = parseStats(text, ['/a', '/b']);
@@ -76,6 +85,14 @@ describe('the sums of files', () => {
     const sums = parseSums((await run(sumScript(names.map(at)))).stdout);
     const x = '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881';
     expect(names.map((name) => sums.get(at(name)))).toEqual([x, x, x, x, x, x, undefined]);
+  });
+
+  it('are not waited for where a pipe or a device stands in the place of a file', async () => {
+    writeFileSync(at('plain'), '');
+    await run(`mkfifo ${at('waiting')}; ln -s waiting ${at('to-waiting')}`);
+    const names = ['waiting', 'to-waiting', 'plain'];
+    const { stdout } = await run(sumScript([...names.map(at), '/dev/zero']), { timeoutMs: 5000 });
+    expect([...parseSums(stdout).keys()]).toEqual([at('plain')]);
   });
 });
 

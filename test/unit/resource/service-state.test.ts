@@ -29,6 +29,11 @@ describe('the difference of a service', () => {
     [{ ...runs, active: 'failed' }, { state: 'stopped' }, undefined, ''],
     [{ ...runs, active: 'activating' }, { state: 'started' }, 'started', 'start'],
     [{ ...runs, active: 'deactivating' }, { state: 'stopped' }, 'stopped', 'stop'],
+    // One that crashes is this between its starts.
+    [{ ...runs, active: 'activating' }, { state: 'stopped' }, 'stopped', 'stop'],
+    [{ ...runs, active: 'maintenance' }, { state: 'stopped' }, 'stopped', 'stop'],
+    [{ ...rests, file: 'indirect' }, { enabled: true }, undefined, ''],
+    [{ ...runs, file: 'disabled' }, { enabled: false }, undefined, ''],
     [{ ...runs, active: 'reloading' }, { state: 'started' }, undefined, ''],
     [{ ...runs, file: 'static' }, { enabled: true }, undefined, ''],
     [{ ...runs, file: 'enabled-runtime' }, { enabled: true }, 'starts at boot', 'enable'],
@@ -51,9 +56,25 @@ describe('the difference of a service', () => {
     expect(() => service({ name: 'web' }).compare(silent)).toThrow('systemd does not answer for web: Failed to');
   });
 
-  it('is told from what systemctl shows', () => {
-    const text = 'LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n';
-    expect(parseService(text)).toEqual(runs);
+  it.each<[string, string]>([
+    ['UnitFileState=enabled', 'enabled'],
+    // A script of /etc/init.d: whether it starts at boot is only told by `is-enabled`.
+    ['UnitFileState=generated\nenabled', 'enabled'],
+    ['UnitFileState=generated\ndisabled', 'disabled'],
+    ['UnitFileState=generated\ngenerated', 'generated'],
+  ])('is told from what systemctl shows: %j', (text, file) => {
+    expect(parseService(`LoadState=loaded\nActiveState=active\n${text}\n`)).toEqual({ ...runs, file });
+  });
+
+  it('is unknown in check mode where the unit may come with what is before it, and would be changed then', () => {
+    const text = 'LoadState=not-found\nActiveState=inactive\nUnitFileState=\n';
+    const inCheck = (wish: Omit<ServiceWish, 'name'>, pending: boolean) =>
+      service({ name: 'web', ...wish }).compare({ ...found({}, {}, text), pending });
+    expect(inCheck({ state: 'stopped', enabled: false }, true)).toMatchObject({ unknown: true });
+    expect(inCheck({ enabled: false }, true)).toMatchObject({ unknown: true });
+    expect(inCheck({ masked: true }, true)).toMatchObject({ summary: 'masked' });
+    expect(inCheck({ state: 'stopped' }, false)).toBeUndefined();
+    expect(inCheck({}, true)).toBeUndefined();
   });
 });
 

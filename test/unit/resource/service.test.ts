@@ -35,6 +35,8 @@ describe('the difference of a unit', () => {
 describe('the difference of a unit that starts at boot', () => {
   it.each([
     ['enabled\n', undefined],
+    ['static\n', undefined],
+    ['alias\n', undefined],
     ['disabled\n', 'starts at boot'],
     ['enabled-runtime\n', 'starts at boot'],
     ['linked\n', 'starts at boot'],
