@@ -10,7 +10,7 @@ export function runOnTerminal(
 ): Promise<PlayResult> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
-    const command = [process.execPath, PLAY, ...args].map(quote).join(' ');
+    const command = `stty cols 100 rows 40; ${[process.execPath, PLAY, ...args].map(quote).join(' ')}`;
     const child = spawn('script', ['-qefc', command, '/dev/null'], { cwd, env: { ...process.env, ...env } });
     const left = [...answers];
     let text = '';
