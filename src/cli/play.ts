@@ -3,9 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { asPlayError, ExitCode, InputError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { loadInventory } from '../inventory/load.ts';
-import { outline } from '../runner/outline.ts';
 import type { Playbook } from '../runner/playbook.ts';
-import { runPlaybook } from '../runner/run.ts';
 import type { Choice } from '../runner/tags.ts';
 import { auditScreen } from '../screen/audit.ts';
 import { LastWords } from '../screen/last-words.ts';
@@ -77,7 +75,8 @@ async function run(
     extraVars: args.extraVars,
     vaultPasswords: await vaultPasswords(args),
   });
-  const playbook = await load();
+  // All that connects is loaded only now, for the same reason.
+  const [playbook, { runPlaybook }] = await Promise.all([load(), import('../runner/run.ts')]);
   const choice: Choice = {
     tags: listOf(chosen.tags),
     skipTags: listOf(chosen.skipTags),
@@ -86,6 +85,7 @@ async function run(
   const { listHosts, listTasks, listTags } = chosen;
   const { limit } = args;
   if (listHosts || listTasks || listTags || chosen.syntaxCheck) {
+    const { outline } = await import('../runner/outline.ts');
     const outlined = await outline(playbook, inventory, { limit, choice, inventoryDir: inventoryDirs[0]! });
     const doubts = [...inventory.warnings.map(warningText), ...outlined.doubts];
     return printOutline({ ...outlined, doubts }, { listHosts, listTasks, listTags, json: args.output === 'json' });

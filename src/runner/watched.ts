@@ -47,8 +47,9 @@ export function watched(connection: Connection, watch: Watch, emit: Listener): C
 /** Where a connection goes and as whom, in words; no secret is among them. */
 export function connectionText(settings: ConnectionSettings): string {
   const { local, address, port, user, become, becomeUser, way, keyFileNamed, keyFiles } = settings;
-  const root = become ? `, then ${becomeUser} by sudo` : '';
-  if (local) return `this machine${root}`;
+  // Who logs in as the wanted user needs no sudo.
+  const root = become && user !== becomeUser ? `, then ${becomeUser} by sudo` : '';
+  if (local) return 'this machine';
   const through =
     way.by === 'jump' ? ` through ${way.through.host}` : way.by === 'command' ? ' through a proxy command' : '';
   const key = keyFileNamed && keyFiles[0] !== undefined ? `, key ${keyFiles[0]}` : '';

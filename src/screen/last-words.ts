@@ -9,11 +9,13 @@ export class LastWords {
   readonly #errors: PlayError[] = [];
   readonly #under = new Map<string, string>();
   readonly #started = performance.now();
+  #hosts: readonly string[] = [];
   #ended = false;
 
   readonly screen: Screen = { listener: (event) => this.#note(event), done: async () => undefined };
 
   #note(event: RunEvent): void {
+    if (event.type === 'run-start') this.#hosts = event.hosts;
     if (event.type === 'run-end') this.#ended = true;
     if (event.type === 'task-start') this.#under.set(event.host, event.task);
     if (event.type !== 'task-end') return;
@@ -30,7 +32,7 @@ export class LastWords {
     if (this.#ended) return undefined;
     const errors = [...this.#errors];
     if (this.#under.size > 0) {
-      const tasks = [...this.#under].map(([host, task]) => `${host} (${task})`);
+      const tasks = this.#inOrder(this.#under).map(([host, task]) => `${host} (${task})`);
       errors.push(
         new PlayError(`stopped at once; under way, and perhaps half done: ${fewOf(tasks)}`, {
           next: 'Run the same command again: it looks at what is there first.',
@@ -38,6 +40,13 @@ export class LastWords {
       );
     }
     const durationMs = performance.now() - this.#started;
-    return { type: 'run-end', tallies: this.#tallies, errors, exitCode: ExitCode.interrupted, durationMs };
+    const tallies = new Map(this.#inOrder(this.#tallies));
+    return { type: 'run-end', tallies, errors, exitCode: ExitCode.interrupted, durationMs };
+  }
+
+  /** By the inventory, whichever host came first; the control machine, which is in none, last. */
+  #inOrder<T>(byHost: ReadonlyMap<string, T>): [string, T][] {
+    const rank = (host: string) => (this.#hosts.includes(host) ? this.#hosts.indexOf(host) : this.#hosts.length);
+    return [...byHost].sort(([a], [b]) => rank(a) - rank(b));
   }
 }
