@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { type Duplex, PassThrough, type Readable, Writable } from 'node:stream';
+import { type Duplex, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip } from 'node:zlib';
 import { InputError, PlayError } from '../../errors.ts';
@@ -124,9 +124,16 @@ function startsWith(bytes: Buffer, magic: Buffer): boolean {
 }
 
 function chained(from: Readable, through: Duplex, path: string): Readable {
-  const out = new PassThrough({ highWaterMark: READ_BYTES });
-  pipeline(from, through, out).catch((error: unknown) => out.destroy(damaged(error, path)));
-  return out;
+  // Its errors come to who reads its end.
+  pipeline(from, through).catch(() => undefined);
+  async function* pieces(): AsyncGenerator<Buffer> {
+    try {
+      yield* through;
+    } catch (error) {
+      throw damaged(error, path);
+    }
+  }
+  return Readable.from(pieces(), { objectMode: false, highWaterMark: READ_BYTES });
 }
 
 function damaged(error: unknown, path: string): Error {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { openBolt } from './bolt.ts';
 
 /** What a database file says of the cluster it is from. */
@@ -14,13 +15,16 @@ export interface Writing {
 export async function readWriting(path: string): Promise<Writing> {
   const file = await openBolt(path);
   try {
+    const { usedBytes } = file;
+    // Of a file that is too short its size says more than the first page that is missed.
+    if ((await stat(path)).size < usedBytes) return { clusterVersion: undefined, isGuarded: false, usedBytes };
     const [meta, cluster, auth] = await Promise.all(['meta', 'cluster', 'auth'].map((name) => file.bucket(name)));
     // From 3.6 on the form of the data has a version of its own.
     const said = meta?.get('storageVersion') ?? cluster?.get('clusterVersion');
     return {
       clusterVersion: said && /^\d+\.\d+\.\d+/.exec(said.toString('latin1'))?.[0],
       isGuarded: auth?.get('authEnabled')?.[0] === 1,
-      usedBytes: file.usedBytes,
+      usedBytes,
     };
   } finally {
     await file.close();
