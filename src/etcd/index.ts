@@ -1,5 +1,8 @@
 /** What playbooks may import from `etcd-play/etcd`. */
 
+export { type Consumer, type ConsumerRequest, inspectConsumer, issueConsumer } from '../pki/consumer.ts';
+export { judgeCertificates, listCertificates } from '../pki/listing.ts';
+export { checkOpenssl, LEAST_PASSWORD_LENGTH } from '../pki/pkcs12.ts';
 export { ensurePki, planPki } from '../pki/store.ts';
 export { type FoundBackup, findBackups } from './backup/catalogue.ts';
 export { backupIdentity } from './backup/identity.ts';
@@ -20,13 +23,16 @@ export { type EtcdTools, fittingTools, localTools } from './backup/tools.ts';
 export { existingParent, makeWorkFolder } from './backup/work-folder.ts';
 export { zstdAvailable } from './backup/zstd.ts';
 export { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from './certificates.ts';
+export { certificatesNotWell, certificatesRecord, certificatesText, consumerText } from './certificates-report.ts';
 export { type ClientIdentity, loadClient, type MemberClient } from './client.ts';
 export type { Member, MemberStatus } from './cluster.ts';
 export { certificateFiles, renderConfiguration } from './configuration.ts';
 export { type MemberApi, openMemberApi } from './grpc/member.ts';
 export { carryOut, type Operation } from './live/carry-out.ts';
 export { LiveCluster } from './live/cluster.ts';
+export { lookAtFiles } from './live/files.ts';
 export { perform } from './live/perform.ts';
+export { compareFiles, performRoll } from './live/roll.ts';
 export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';
 export {
   accountResources,
@@ -45,7 +51,9 @@ export { type BackupCandidate, type BackupPlan, planBackup } from './plan/backup
 export { type CreatePlan, planCreate } from './plan/create.ts';
 export { planDelete } from './plan/delete.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
+export { type MemberFiles, planReload } from './plan/reload.ts';
 export { planReplace, replacedId } from './plan/replace.ts';
+export type { RollAction } from './plan/roll.ts';
 export type { SeenHost } from './plan/seen.ts';
 export { memberAt } from './plan/sight.ts';
 export {

@@ -94,7 +94,7 @@ export function observeScript(request: ObserveRequest): string {
     block('sockets', '[ "${pid:-0}" -gt 0 ] && ls -l "/proc/$pid/fd" 2>/dev/null'),
     'if [ "${pid:-0}" -gt 0 ]; then',
     '  echo "exe $(readlink "/proc/$pid/exe" 2>/dev/null)"',
-    `  ${block('environment', `tr '\\0' '\\n' <"/proc/$pid/environ" 2>/dev/null | grep -E '^(ETCD|PLAY)_'`)}`,
+    `  ${block('environment', `tr '\\0' '\\n' <"/proc/$pid/environ" 2>/dev/null | grep -E '^(ETCD_|PLAY_|GO(GC|MAXPROCS|MEMLIMIT|DEBUG)=)'`)}`,
     'fi',
     block('tcp', 'cat /proc/net/tcp /proc/net/tcp6 2>/dev/null'),
     block('fib', 'cat /proc/net/fib_trie 2>/dev/null'),

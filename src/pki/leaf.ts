@@ -26,6 +26,8 @@ export interface LeafTerms {
   authority: Pick<Authority, 'publicKey' | 'rawSubject'>;
   now: Date;
   validity: { notBefore: Date; notAfter: Date };
+  /** Fingerprints of leaves that are to go. */
+  retired?: ReadonlySet<string>;
 }
 
 /**
@@ -64,7 +66,8 @@ export function judgeLeaf(wish: CertificateWish, files: LeafFiles, terms: LeafTe
   if (!key) return again('its key cannot be read');
   if (!cert.checkPrivateKey(key)) return again('its key does not match its certificate');
   const found = describeCertificate(cert, terms.now);
-  const reason = difference(wish, found) ?? strangeIssuer(cert, terms) ?? ageing(found, terms);
+  const reason =
+    difference(wish, found) ?? strangeIssuer(cert, terms) ?? ageing(found, terms) ?? retirement(found, terms);
   if (reason) return again(reason);
   const keyPem = files.key.includes('BEGIN PRIVATE KEY')
     ? files.key
@@ -118,6 +121,10 @@ function strangeIssuer(cert: X509Certificate, { authority }: LeafTerms): string 
   if (!cert.verify(authority.publicKey)) return 'it was issued by another CA';
   if (!rawNames(cert).issuer.equals(authority.rawSubject)) return 'it does not name its issuer as the CA names itself';
   return undefined;
+}
+
+function retirement(found: CertificateDescription, { retired }: LeafTerms): string | undefined {
+  return retired?.has(found.fingerprint) ? 'another one is to take its place' : undefined;
 }
 
 function ageing(found: CertificateDescription, { now, validity }: LeafTerms): string | undefined {

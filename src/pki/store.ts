@@ -28,6 +28,8 @@ export interface PkiRequest {
   /** For a CA made now. */
   caCommonName: string;
   wishes: CertificateWish[];
+  /** SHA-256 fingerprints of certificates that are to be issued anew, although nothing is wrong with them. */
+  retired?: ReadonlySet<string>;
   now?: Date;
 }
 
@@ -168,7 +170,7 @@ async function look(request: PkiRequest, now: Date, secondLook = false): Promise
   const validity = leafValidity(now, request.lifetimeMs, authority);
   const verdicts = files.map(({ wish, files }) => ({
     wish,
-    verdict: judgeLeaf(wish, files, { authority, now, validity }),
+    verdict: judgeLeaf(wish, files, { authority, now, validity, ...(request.retired && { retired: request.retired }) }),
   }));
   const ca: PkiPlan['ca'] = {
     action: 'keep',

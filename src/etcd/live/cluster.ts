@@ -7,6 +7,7 @@ import { type ClientIdentity, loadClient, type MemberClient } from '../client.ts
 import { renderConfiguration } from '../configuration.ts';
 import { askMember, lookAtHost, type MemberAnswer } from '../look.ts';
 import type { MemberCertificates } from '../member.ts';
+import type { HostFacts } from '../observe.ts';
 import type { MemberPair } from '../plan/action.ts';
 import type { Refusal } from '../plan/plan.ts';
 import type { SeenHost } from '../plan/seen.ts';
@@ -21,9 +22,8 @@ import { noIdentityError, noLeaderError } from './errors.ts';
  */
 export class LiveCluster {
   readonly run: RunContext;
-  /** The CA certificates that lie on the control machine. */
-  readonly ca: string;
-  readonly identity: ClientIdentity;
+  #ca: string;
+  #identity: ClientIdentity;
   #settings: Map<string, EtcdSettings>;
   readonly #seen = new Map<string, SeenHost>();
   readonly #lost = new Map<string, LostHost>();
@@ -32,8 +32,8 @@ export class LiveCluster {
 
   private constructor(run: RunContext, ca: string, identity: ClientIdentity, settings: Map<string, EtcdSettings>) {
     this.run = run;
-    this.ca = ca;
-    this.identity = identity;
+    this.#ca = ca;
+    this.#identity = identity;
     this.#settings = settings;
     run.onEnd(async () => {
       await Promise.all([...this.#answers.values()].map(({ client }) => client?.close()));
@@ -48,6 +48,25 @@ export class LiveCluster {
     const identity = clientIdentity(certLocalDir, ca);
     if (ca === undefined || !identity) throw noIdentityError(certLocalDir);
     return new LiveCluster(run, ca, identity, settings);
+  }
+
+  /** The CA certificates that lie on the control machine. */
+  get ca(): string {
+    return this.#ca;
+  }
+
+  get identity(): ClientIdentity {
+    return this.#identity;
+  }
+
+  /** Where the certificates on the control machine were changed: what is opened from now on goes by these. */
+  async readCertificates(): Promise<void> {
+    const { certLocalDir } = this.allSettings[0]!;
+    const ca = await localCa(certLocalDir);
+    const identity = clientIdentity(certLocalDir, ca);
+    if (ca === undefined || !identity) throw noIdentityError(certLocalDir);
+    this.#ca = ca;
+    this.#identity = identity;
   }
 
   own(host: string): EtcdSettings {
@@ -128,7 +147,7 @@ export class LiveCluster {
 
   async ask(host: string): Promise<MemberAnswer> {
     const old = this.#answers.get(host);
-    const answer = await askMember(await this.run.connect(host), this.own(host), this.identity, true);
+    const answer = await askMember(await this.run.connect(host), this.listening(host), this.identity, true);
     this.#answers.set(host, answer);
     await old?.client?.close();
     return answer;
@@ -147,9 +166,12 @@ export class LiveCluster {
   }
 
   /** What lies in CERT_LOCAL_DIR for these hosts; what is due is issued there first. */
-  async certificates(hosts: readonly string[]): Promise<{ issued: number; of(host: string): MemberCertificates }> {
+  async certificates(
+    hosts: readonly string[],
+    retired?: ReadonlySet<string>,
+  ): Promise<{ issued: number; of(host: string): MemberCertificates }> {
     const members = hosts.map((host) => ({ settings: this.own(host), hostName: this.seen(host).facts.hostName }));
-    const { caPem, pairs, plan } = await ensurePki(pkiRequest(members));
+    const { caPem, pairs, plan } = await ensurePki({ ...pkiRequest(members), ...(retired && { retired }) });
     const pair = (id: string) => pairs.get(id)!;
     return {
       issued: plan.leaves.filter(({ action }) => action !== 'keep').length,
@@ -168,7 +190,7 @@ export class LiveCluster {
       const { facts, clock } = await lookAtHost(connection, this.own(host), first ? loadClient : undefined);
       if (first) this.#clocks.set(host, clock);
       const runs = ['active', 'activating'].includes(facts.service.activeState);
-      const answer = runs ? await this.#askOnce(host, facts.service.activeState === 'active') : {};
+      const answer = runs ? await this.#askOnce(host, facts) : {};
       if (!runs) await this.#forget(host);
       const { api, status, peers } = answer;
       // What is wanted is compared by its settings; the list of members is compared by itself.
@@ -187,7 +209,8 @@ export class LiveCluster {
   }
 
   /** By the client that is open, else anew. */
-  async #askOnce(host: string, serving: boolean): Promise<MemberAnswer> {
+  async #askOnce(host: string, facts: HostFacts): Promise<MemberAnswer> {
+    const serving = facts.service.activeState === 'active';
     const { client } = this.#answers.get(host) ?? {};
     if (client && serving) {
       try {
@@ -200,9 +223,21 @@ export class LiveCluster {
       }
     }
     await this.#forget(host);
-    const answer = await askMember(await this.run.connect(host), this.own(host), this.identity, serving);
+    const answer = await askMember(await this.run.connect(host), this.listening(host, facts), this.identity, serving);
     this.#answers.set(host, answer);
     return answer;
+  }
+
+  /** A process listens where it was told to at its start, whatever is wanted by now. */
+  listening(host: string, facts = this.#seen.get(host)?.facts): EtcdSettings {
+    const urls = (name: string) => facts?.running?.environment.get(name)?.split(',');
+    const own = this.own(host);
+    return {
+      ...own,
+      listenClientUrls: urls('ETCD_LISTEN_CLIENT_URLS') ?? own.listenClientUrls,
+      listenPeerUrls: urls('ETCD_LISTEN_PEER_URLS') ?? own.listenPeerUrls,
+      certDir: facts?.running?.environment.get('ETCD_CERT_FILE')?.replace(/\/[^/]*$/, '') ?? own.certDir,
+    };
   }
 
   async #forget(host: string): Promise<void> {
