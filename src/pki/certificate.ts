@@ -107,6 +107,11 @@ export function rawNames(cert: X509Certificate): { issuer: Buffer; subject: Buff
   return { issuer, subject };
 }
 
+/** Whether etcd would take a certificate for one of this CA. */
+export function isIssuedBy(leaf: X509Certificate, ca: X509Certificate): boolean {
+  return leaf.verify(ca.publicKey) && rawNames(leaf).issuer.equals(rawNames(ca).subject);
+}
+
 /** Identifier of a public key, for names of files: SHA-256 of its SPKI, hexadecimal. */
 export function keyFingerprint(spkiDer: Buffer): string {
   return createHash('sha256').update(spkiDer).digest('hex');

@@ -26,3 +26,15 @@ export function expiryText(certificate: X509Certificate, now: Date): string {
   const amount = whole >= 2 ? `${whole} days` : `${Math.floor(Math.abs(days) * 24)} hours`;
   return `${days > 0 ? `in ${amount}` : `${amount} ago`}, on ${notAfter.toISOString().slice(0, 10)}`;
 }
+
+/** Which playbook brings a new one of the cluster's own: it is due by itself, or somebody wants it sooner. */
+export function renewalText(certificate: X509Certificate, now: Date): string {
+  return isInLastThird(certificate, now)
+    ? 'Have it reissued and sent: play reload_etcd'
+    : 'More than a third of its lifetime is left. To have it reissued all the same: play rotate_certs_etcd';
+}
+
+function isInLastThird(certificate: X509Certificate, now: Date): boolean {
+  const { notBefore, notAfter } = describeCertificate(certificate, now);
+  return (notAfter.getTime() - now.getTime()) * 3 < notAfter.getTime() - notBefore.getTime();
+}

@@ -66,7 +66,7 @@ export async function isOpenToOthers(path: string): Promise<boolean> {
 }
 
 /** Writes a new file under a temporary name, wholly on disk when it returns; gives that name. */
-async function stage(dir: string, content: string, mode: number): Promise<string> {
+async function stage(dir: string, content: string | Buffer, mode: number): Promise<string> {
   const path = join(dir, `${TEMPORARY}${randomBytes(8).toString('hex')}`);
   const file = await open(path, 'wx', mode);
   try {
@@ -94,7 +94,7 @@ export async function allDone<T>(work: readonly Promise<T>[]): Promise<T[]> {
 /** Puts files in place, in this order; at any moment each is either the old or the new one, never a part. */
 export async function replaceFiles(
   dir: string,
-  files: readonly { name: string; content: string; mode: number }[],
+  files: readonly { name: string; content: string | Buffer; mode: number }[],
 ): Promise<void> {
   const staged = await allDone(
     files.map(async (file) => ({ from: await stage(dir, file.content, file.mode), to: join(dir, file.name) })),

@@ -48,6 +48,7 @@ export async function outline(
     onEnd: () => undefined,
     say: () => undefined,
     confirm: () => Promise.resolve(),
+    askSecret: () => Promise.resolve(undefined),
   };
   const plays: OutlinedPlay[] = [];
   const selection = new Selection(choice);

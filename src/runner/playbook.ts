@@ -1,6 +1,7 @@
 import type { Connection } from '../connection/connection.ts';
 import type { Inventory, Variable } from '../inventory/inventory.ts';
 import type { Resource } from '../resource/resource.ts';
+import type { Secret } from '../secret.ts';
 import type { NamedDeclaration, ValuesOf, Variables } from '../variables/declaration.ts';
 import type { MessageData, TaskStatus } from './events.ts';
 
@@ -38,6 +39,8 @@ export interface RunContext<V extends Variables = Variables> {
    * Between plays only: while one runs, the screen is its own. @throws PlayError where it is not typed.
    */
   confirm(question: string, word: string): Promise<void>;
+  /** Asks for a secret, unseen; between plays only. Undefined where there is no terminal to ask on. */
+  askSecret(question: string): Promise<Secret | undefined>;
 }
 
 export interface HostContext {

@@ -219,6 +219,7 @@ class Run {
       onEnd: (close) => void this.#closers.push(close),
       say: (text, level = 'info', data) => listener({ type: 'message', level, text, ...(data && { data }) }),
       confirm: (question, word) => this.#confirm(question, word),
+      askSecret: async (question) => this.#request.askSecret?.(question),
     };
   }
 

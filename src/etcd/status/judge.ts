@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
-import { rawNames } from '../../pki/certificate.ts';
-import { type Expiry, expiryOf, expiryText } from '../../pki/expiry.ts';
+import { isIssuedBy } from '../../pki/certificate.ts';
+import { type Expiry, expiryOf, expiryText, renewalText } from '../../pki/expiry.ts';
+
 import { type Alarm, isPublished } from '../cluster.ts';
 import { parseEnvironmentFile, trustedCaSum } from '../configuration.ts';
 import { refuseTwoClusters } from '../plan/create-refusals.ts';
@@ -70,7 +71,7 @@ export function judgeStatus(sight: StatusSight): Problem[] {
   const { hosts, lost } = state.sight;
   const problems = [
     ...clusterProblems(sight),
-    ...state.members.flatMap((member) => memberProblems(member, sight)),
+    ...membersInOrder(state).flatMap((member) => memberProblems(member, sight)),
     ...lost.map(({ host, reason }) => unreachable(host, reason)),
     ...hosts.flatMap((seen) => hostProblems(seen, sight)),
     ...sight.certificates.flatMap((one) => certificateProblems(one, sight)),
@@ -78,6 +79,13 @@ export function judgeStatus(sight: StatusSight): Problem[] {
   ];
   const rank = ({ severity }: Problem) => (severity === 'critical' ? 0 : 1);
   return problems.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** As the inventory has their hosts; those that it does not have come last. */
+export function membersInOrder({ members, sight: { hosts, lost } }: ClusterState): MemberSight[] {
+  const names = [...hosts, ...lost].map(({ settings }) => settings.host);
+  const rank = ({ host }: MemberSight) => (host === undefined ? names.length : names.indexOf(host));
+  return members.toSorted((a, b) => rank(a) - rank(b) || a.member.name.localeCompare(b.member.name));
 }
 
 /** Whether any member answers a read that the quorum must agree to. */
@@ -371,7 +379,13 @@ function certificateProblems(one: CertificateSight, sight: StatusSight): Problem
     if (expiry !== 'good') {
       const message = `its ${kind} certificate ${ENDS[expiry]} ${expiryText(inUse, now)}`;
       if (expiry === 'not yet') say('not-yet', 'critical', `its ${kind} certificate is not valid yet`, reissue);
-      else say(expiry === 'soon' ? 'expires' : 'expired', expiry === 'soon' ? 'warning' : 'critical', message, reissue);
+      else
+        say(
+          expiry === 'soon' ? 'expires' : 'expired',
+          expiry === 'soon' ? 'warning' : 'critical',
+          message,
+          renewalText(inUse, now),
+        );
     }
     if (!authorities.some((ca) => isIssuedBy(inUse, ca))) {
       const message = `its ${kind} certificate was not issued by the CA in CERT_LOCAL_DIR`;
@@ -408,11 +422,6 @@ function authorityProblems({ authorities, now, warnDays }: StatusSight): Problem
       },
     ];
   });
-}
-
-/** As Go has it: the names are compared byte by byte. */
-function isIssuedBy(leaf: X509Certificate, ca: X509Certificate): boolean {
-  return leaf.verify(ca.publicKey) && rawNames(leaf).issuer.equals(rawNames(ca).subject);
 }
 
 const same = (a: X509Certificate, b: X509Certificate) => a.fingerprint256 === b.fingerprint256;

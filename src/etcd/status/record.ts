@@ -6,6 +6,7 @@ import type { MemberSight } from '../plan/sight.ts';
 import {
   configurationDrift,
   hasQuorum,
+  membersInOrder,
   type Problem,
   processDrift,
   runsOtherBinary,
@@ -41,7 +42,7 @@ export function statusRecord(sight: StatusSight, problems: readonly Problem[], c
       votersServing: state.voters.filter(({ serves }) => serves).length,
       quorum: state.quorum,
     },
-    members: state.members.map((one) => memberRecord(one, sight)),
+    members: membersInOrder(state).map((one) => memberRecord(one, sight)),
     hosts: [
       ...state.sight.hosts.map((seen) => ({
         host: seen.host,

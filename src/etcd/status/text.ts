@@ -2,10 +2,11 @@ import type { X509Certificate } from 'node:crypto';
 import { describeCertificate } from '../../pki/certificate.ts';
 import { callName, type MemberSight, standing } from '../plan/sight.ts';
 import { table } from '../tables.ts';
-import type { CertificateSight } from './certificates.ts';
+import type { CertificateKind, CertificateSight } from './certificates.ts';
 import {
   configurationDrift,
   hasQuorum,
+  membersInOrder,
   processDrift,
   runsOtherBinary,
   type StatusSight,
@@ -34,7 +35,7 @@ const NONE = '-';
 const of = (one: MemberSight) => callName(one);
 
 function memberRows(sight: StatusSight): string {
-  const rows = sight.state.members.map((one) => {
+  const rows = membersInOrder(sight.state).map((one) => {
     const { member, host, status } = one;
     const health = host === undefined ? undefined : sight.health.get(host);
     const words = !health ? NONE : health.healthy ? `${health.tookMs.toFixed(1)} ms` : 'FAILS';
@@ -44,7 +45,7 @@ function memberRows(sight: StatusSight): string {
 }
 
 function dataRows({ state, alarms }: StatusSight): string {
-  const rows = state.members.map((one) => {
+  const rows = membersInOrder(state).map((one) => {
     const { member, status } = one;
     const own = alarms.filter(({ memberId }) => memberId === member.id).map(({ kind }) => kind);
     const sizes = status ? `${size(status.dbSizeBytes)} / ${size(status.dbInUseBytes)}` : NONE;
@@ -57,7 +58,8 @@ function dataRows({ state, alarms }: StatusSight): string {
 
 function size(bytes: number): string {
   if (bytes === 0) return NONE;
-  return bytes < 1024 ** 3 ? `${(bytes / 1024 ** 2).toFixed(1)}M` : `${(bytes / 1024 ** 3).toFixed(1)}G`;
+  const [unit, name] = bytes < 1024 ** 2 ? [1024, 'K'] : bytes < 1024 ** 3 ? [1024 ** 2, 'M'] : [1024 ** 3, 'G'];
+  return `${(bytes / (unit as number)).toFixed(1)}${name}`;
 }
 
 function hostTable({ state, unseen }: StatusSight): string {
@@ -84,23 +86,32 @@ function hostTable({ state, unseen }: StatusSight): string {
 
 /** Names that every member has say nothing. */
 const EVERYWHERE = ['localhost', '127.0.0.1', '::1'];
-const NAMES_WIDTH = 40;
+const NAMES_WIDTH = 36;
 
-function certificateRows({ certificates, authorities, now }: StatusSight): string {
-  const days = (certificate: X509Certificate | undefined) =>
-    certificate ? String(describeCertificate(certificate, now).daysLeft) : NONE;
-  const row = ({ host, kind, served, onHost, here }: CertificateSight) => {
-    const shown = served ?? onHost ?? here;
+function certificateRows({ state, certificates, authorities, now }: StatusSight): string {
+  const rows = state.sight.hosts.flatMap(({ host }) => {
+    const own = certificates.filter((one) => one.host === host);
+    if (own.length === 0) return [];
+    const cell = (kind: CertificateKind) => daysText(own.find((one) => one.kind === kind)!, now);
+    const [shown] = own.flatMap(({ served, onHost, here }) => served ?? onHost ?? here ?? []);
     const { dns = [], ip = [] } = shown ? describeCertificate(shown, now).sans : {};
     const names = [...dns, ...ip].filter((name) => !EVERYWHERE.includes(name)).join(' ');
-    const subject = shown ? describeCertificate(shown, now).subject : NONE;
-    return [host, kind, days(served), days(onHost), days(here), cut(names || subject)];
-  };
-  const rows = [
-    ...certificates.map(row),
-    ...authorities.map((ca) => ['control', 'CA', NONE, NONE, days(ca), cut(describeCertificate(ca, now).subject)]),
-  ];
-  return table(['HOST', 'DAYS LEFT', 'SERVED', 'ON DISK', 'HERE', 'NAMES'], rows);
+    return [[host, cell('server'), cell('peer'), cell('client'), cut(names)]];
+  });
+  const ca = authorities.map((one) => {
+    const { subject, daysLeft } = describeCertificate(one, now);
+    return `CA ${subject}: ${daysLeft} days left`;
+  });
+  return [table(['HOST', 'SERVER DAYS LEFT', 'PEER', 'CLIENT', 'NAMES'], rows), ...ca].join('\n');
+}
+
+/** The days of one certificate: as it is served, on disk and here, each by itself where they are not the same. */
+function daysText({ kind, served, onHost, here }: CertificateSight, now: Date): string {
+  const places = kind === 'client' ? [onHost, here] : [served, onHost, here];
+  const there = places.filter((one) => one !== undefined);
+  const days = (one: X509Certificate | undefined) => (one ? String(describeCertificate(one, now).daysLeft) : NONE);
+  const same = new Set(there.map(({ fingerprint256 }) => fingerprint256)).size === 1;
+  return same && there.length === places.length ? days(there[0]) : places.map(days).join(' / ');
 }
 
 function cut(text: string): string {
