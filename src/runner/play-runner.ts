@@ -202,7 +202,7 @@ export class PlayRunner {
         current = task.name;
         for (const resource of wishesOf(task, this.#hostContext(host, task))) rows.push({ task, resource });
       }
-      current = tasks[0]!.name;
+      current = (rows[0]?.task ?? tasks[0]!).name;
       this.#emit({ type: 'task-start', host, task: current });
       const connection = await this.#hostContext(host, tasks[0]!).connect();
       let last = 0;
@@ -210,7 +210,7 @@ export class PlayRunner {
         const first = last;
         const begun = due.length;
         const left = rows.slice(first);
-        const at = first === 0 ? tasks[0]!.name : left[0]!.task.name;
+        const at = left[0]!.task.name;
         begin(at);
         const found = await probeAll(
           connection,
