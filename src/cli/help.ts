@@ -70,7 +70,7 @@ function defaultText({ kind, otherwise, default: value }: NamedDeclaration): str
   return text === '' ? 'empty' : text;
 }
 
-function wrapped(text: string, width: number): string[] {
+export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/)) {
     const line = lines.at(-1);
