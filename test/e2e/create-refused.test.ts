@@ -633,7 +633,7 @@ describe('on a cluster that has formed', () => {
       await inventory({ hosts: ['h1', 'h2'] }),
       [],
       `the cluster has a member that the inventory does not: etcd-h3 (https://${lab.addressOf('h3')}:2380)`,
-      '→ Put it into the inventory, or take it out of the cluster: play delete_etcd -l etcd-h3',
+      '→ Put it into the inventory, or take it out of the cluster: play delete_etcd -e member=etcd-h3',
     );
     expect(result.text).not.toContain('reload_etcd');
   });

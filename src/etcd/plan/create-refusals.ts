@@ -235,7 +235,7 @@ export function refuseUnlisted(hosts: readonly SeenHost[], list: readonly Member
     .filter((member) => !member.peerUrls.some((url) => ours.has(url)) && !moved.has(member.name))
     .map((member) => ({
       reason: `the cluster has a member that the inventory does not: ${member.name || member.id} (${member.peerUrls.join(', ')})`,
-      next: `Put it into the inventory, or take it out of the cluster: play delete_etcd -l ${member.name || member.id}`,
+      next: `Put it into the inventory, or take it out of the cluster: play delete_etcd -e member=${member.name || member.id}`,
     }));
 }
 
