@@ -71,10 +71,13 @@ function portRule(text: string): Wanted {
   return { first: Number(first), last: Number(last), protocol };
 }
 
-/** The two lists of firewalld, in force and kept, are printed one after the other. */
+/**
+ * The two lists of firewalld, in force and kept, are printed one after the other. Both firewalls are slow to answer, so
+ * they are asked as little as can be.
+ */
 const PROBE = [
-  `if [ "$(firewall-cmd --state 2>/dev/null)" = running ]; then echo firewalld`,
-  `  for kept in '' --permanent; do echo "list $kept"; firewall-cmd $kept --list-ports | tr ' ' '\\n'; firewall-cmd $kept --list-rich-rules; done`,
+  'if now=$(firewall-cmd --list-all 2>/dev/null); then',
+  `  printf 'firewalld\\n%s\\nlist --permanent\\n' "$now"; firewall-cmd --permanent --list-all`,
   `elif ufw status 2>/dev/null | grep -q '^Status: active'; then echo ufw; ufw show added`,
   'else echo none; fi',
 ].join('\n');
@@ -84,7 +87,13 @@ export function parseFirewall(text: string): FirewallState {
   if (active === 'ufw') return { active, lists: [lines.flatMap(ufwRule)] };
   if (active !== 'firewalld') return { active: undefined, lists: [] };
   const second = lines.lastIndexOf('list --permanent');
-  return { active, lists: [lines.slice(0, second), lines.slice(second)].map((list) => list.flatMap(firewalldRule)) };
+  const halves = [lines.slice(0, second), lines.slice(second)];
+  return { active, lists: halves.map((half) => half.flatMap(firewalldWords).flatMap(firewalldRule)) };
+}
+
+/** A line of `--list-all`: all ports are in one, and each rich rule has its own. */
+function firewalldWords(line: string): string[] {
+  return /^ *ports: (.*)$/.exec(line)?.[1]?.split(' ') ?? [line.trim()];
 }
 
 /** `8000-8100/tcp`, or `rule family="ipv4" source address="10.0.0.0/8" port port="2380" protocol="tcp" accept`. */

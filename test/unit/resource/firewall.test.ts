@@ -17,16 +17,19 @@ const UFW = [
 ].join('\n');
 const FIREWALLD = [
   'firewalld',
-  'list ',
-  '2379/tcp',
-  '8000-8100/tcp',
-  '9000/tcp',
-  'rule family="ipv4" source address="10.0.0.0/8" port port="2380" protocol="tcp" accept',
-  'rule family="ipv4" source address="10.0.0.0/8" port port="2390" protocol="tcp" drop',
+  'public (active)',
+  '  target: default',
+  '  services: dhcpv6-client ssh',
+  '  ports: 2379/tcp 8000-8100/tcp 9000/tcp',
+  '  source-ports: 1/tcp',
+  '  rich rules: ',
+  '\trule family="ipv4" source address="10.0.0.0/8" port port="2380" protocol="tcp" accept',
+  '\trule family="ipv4" source address="10.0.0.0/8" port port="2390" protocol="tcp" drop',
   'list --permanent',
-  '2379/tcp',
-  '8000-8100/tcp',
-  'rule family="ipv4" source address="10.0.0.0/8" port port="2380" protocol="tcp" accept',
+  'public',
+  '  ports: 2379/tcp 8000-8100/tcp',
+  '  rich rules: ',
+  '\trule family="ipv4" source address="10.0.0.0/8" port port="2380" protocol="tcp" accept',
 ].join('\n');
 
 const due = (text: string, ports: string[], from?: string[]) =>
@@ -44,6 +47,7 @@ describe('the difference of a firewall', () => {
     ['is everyone where only one network may', UFW, ['2380/tcp'], undefined, 'ufw opens 2380/tcp'],
     ['is nothing where firewalld lets a port through', FIREWALLD, ['2379/tcp', '8001/tcp'], undefined, undefined],
     ['is what firewalld would forget', FIREWALLD, ['9000/tcp'], undefined, 'firewalld opens 9000/tcp'],
+    ['is a port from which one may come', FIREWALLD, ['1/tcp'], undefined, 'firewalld opens 1/tcp'],
     ['is nothing for a network of firewalld', FIREWALLD, ['2380/tcp'], ['10.0.0.0/8'], undefined],
     [
       'is a network that is turned away',
@@ -71,7 +75,9 @@ describe('the difference of a firewall', () => {
   it('is closed by commands of each firewall', () => {
     const rule = { first: 1, last: 2, protocol: 'tcp', network: network('10.0.0.1') };
     expect(diffFirewall(parseFirewall('ufw'), [rule])?.apply).toBe('ufw allow from 10.0.0.1 to any port 1:2 proto tcp');
-    expect(diffFirewall(parseFirewall('firewalld\nlist \nlist --permanent'), [rule])?.apply.split('\n')).toEqual([
+    expect(
+      diffFirewall(parseFirewall('firewalld\npublic\nlist --permanent\npublic'), [rule])?.apply.split('\n'),
+    ).toEqual([
       `firewall-cmd -q '--add-rich-rule=rule family="ipv4" source address="10.0.0.1" port port="1-2" protocol="tcp" accept'`,
       `firewall-cmd -q --permanent '--add-rich-rule=rule family="ipv4" source address="10.0.0.1" port port="1-2" protocol="tcp" accept'`,
     ]);
