@@ -23,18 +23,30 @@ import type { LoginSettings } from './settings.ts';
 export class HostKeyCheck {
   readonly #login: LoginSettings;
   readonly #name: string;
+  /** The name without its port: OpenSSH believes a key on file under it, too. */
+  readonly #bareName: string | undefined;
   readonly #entries: readonly KnownHost[];
   #certificate: HostCertificate | undefined;
 
   constructor(login: LoginSettings) {
     this.#login = login;
     this.#name = login.hostKeyAlias?.toLowerCase() ?? knownHostName(login.address, login.port);
+    const bare = login.hostKeyAlias ? this.#name : knownHostName(login.address, 22);
+    this.#bareName = bare === this.#name ? undefined : bare;
     this.#entries = login.hostKeyChecking === 'off' ? [] : login.knownHostsFiles.flatMap(readKnownHosts);
+  }
+
+  get #authorities(): readonly KnownHost[] {
+    return this.#names.flatMap((name) => authoritiesFor(this.#entries, name));
+  }
+
+  get #names(): readonly string[] {
+    return this.#bareName === undefined ? [this.#name] : [this.#name, this.#bareName];
   }
 
   /** Whether an authority may speak for this host, so that its certificate is worth fetching. */
   get wantsCertificate(): boolean {
-    return authoritiesFor(this.#entries, this.#name).length > 0;
+    return this.#authorities.length > 0;
   }
 
   /**
@@ -48,7 +60,7 @@ export class HostKeyCheck {
     const authority = certificate.authority.toString('base64');
     const revoked = this.#entries.find((entry) => entry.marker === 'revoked' && entry.key === authority);
     if (revoked) throw this.#refusal(certificate.authority, { known: 'revoked', entry: revoked });
-    const trusted = authoritiesFor(this.#entries, this.#name).find((entry) => entry.key === authority);
+    const trusted = this.#authorities.find((entry) => entry.key === authority);
     if (!trusted) return;
     const fault = certificateFault(certificate, hostKeyAlias ?? address, new Date());
     if (fault) {
@@ -64,7 +76,9 @@ export class HostKeyCheck {
 
   /** The types on file first, so that a server with several keys shows the one that can be checked. */
   get algorithms(): ServerHostKeyAlgorithm[] {
-    const known = this.#certificate ? [keyTypeOf(this.#certificate.key)] : knownKeyTypes(this.#entries, this.#name);
+    const known = this.#certificate
+      ? [keyTypeOf(this.#certificate.key)]
+      : this.#names.flatMap((name) => knownKeyTypes(this.#entries, name));
     const isKnown = (name: string) => known.includes(name.startsWith('rsa-') ? 'ssh-rsa' : name);
     return [...ALGORITHMS.filter(isKnown), ...ALGORITHMS.filter((name) => !isKnown(name))];
   }
@@ -72,11 +86,19 @@ export class HostKeyCheck {
   /** Gives true for a key that is to be trusted, and adds a new one to the file where that is asked for. */
   async judge(key: Buffer): Promise<HostKeyError | undefined> {
     if (this.#login.hostKeyChecking === 'off') return undefined;
-    const verdict = judgeHostKey(this.#entries, this.#name, key);
+    const verdict = this.#verdict(key);
     if (verdict.known === 'revoked') return this.#refusal(key, verdict);
     if (verdict.known === 'yes' || this.#certificate?.key.equals(key)) return undefined;
     if (verdict.known === 'no' && this.#login.hostKeyChecking === 'accept-new') return this.#accept(key);
     return this.#refusal(key, verdict);
+  }
+
+  #verdict(key: Buffer): HostKeyVerdict {
+    const verdict = judgeHostKey(this.#entries, this.#name, key);
+    if (verdict.known !== 'no' || this.#bareName === undefined) return verdict;
+    const bare = judgeHostKey(this.#entries, this.#bareName, key);
+    // Another sshd may stand at the standard port: that it has another key says nothing of this one.
+    return bare.known === 'changed' ? verdict : bare;
   }
 
   async #accept(key: Buffer): Promise<HostKeyError | undefined> {

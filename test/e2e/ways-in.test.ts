@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import { SshConfig } from '../../src/connection/ssh-config.ts';
 import { UnreachableError } from '../../src/errors.ts';
 import { Secret } from '../../src/secret.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
+import { runOnTerminal } from './on-terminal.ts';
 import { runPlay } from './play.ts';
 
 let lab: Lab;
@@ -65,6 +66,7 @@ const hostOf = async (connection: Connection) => (await connection.run('uname -n
 beforeAll(async () => {
   lab = await openLab({ name: 'cxways', hosts: 3, suites: ['bookworm'], fresh: true });
   folder = mkdtempSync(join(tmpdir(), 'ways-'));
+  await lab.exec('h2', "printf 'Port 22\\nPort 2222\\n' >/etc/ssh/sshd_config.d/ports.conf; systemctl restart ssh");
 });
 afterAll(async () => {
   for (const one of open) one.close();
@@ -104,6 +106,29 @@ describe('a host key', () => {
     const failure = connect({ ansible_ssh_common_args: args });
     await expect(failure).rejects.toThrow('has changed');
     await expect(failure).rejects.toMatchObject({ name: 'HostKeyError', file: path, line: 2 });
+  });
+
+  it.each<[string, (key: string, address: string) => string, number, string | undefined]>([
+    ['by a wildcard', (key) => `10.*,other.example ${key}`, 22, undefined],
+    ['by a single sign', (key, address) => `${address.slice(0, -1)}? ${key}`, 22, undefined],
+    ['but for a wildcard that is negated', (key, address) => `10.*,!${address} ${key}`, 22, 'is not known'],
+    ['by a negation that means another', (key, address) => `!10.0.0.*,${address} ${key}`, 22, undefined],
+    ['by its port', (key, address) => `[${address}]:2222 ${key}`, 2222, undefined],
+    ['by any port', (key, address) => `[${address}]:* ${key}`, 2222, undefined],
+    ['without a port', (key, address) => `${address} ${key}`, 2222, undefined],
+    ['under another port only', (key, address) => `[${address}]:2222 ${key}`, 22, 'is not known'],
+  ])('named %s is known or not as OpenSSH has it', async (name, line, port, reason) => {
+    const [address, ...words] = knownLine('h2').split(' ');
+    const path = file(name.replaceAll(' ', '-'), `${line(words.join(' '), address!)}\n`);
+    const args = `${known(path)} -F none`;
+    const attempt = connect({ ansible_port: String(port), ansible_ssh_common_args: args });
+    if (reason) await expect(attempt).rejects.toThrow(reason);
+    else expect(await hostOf(await attempt)).toBe('h2');
+    // The witness.
+    const own = ['-F', 'none', '-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes', '-i', lab.keyFile];
+    const files = ['-o', `UserKnownHostsFile=${path}`, '-o', 'GlobalKnownHostsFile=none'];
+    const ssh = spawnSync('ssh', [...own, ...files, '-p', String(port), `root@${address}`, 'true']);
+    expect(ssh.status === 0).toBe(reason === undefined);
   });
 
   it('that is revoked is refused although it is known', async () => {
@@ -199,9 +224,10 @@ describe('jump hosts', () => {
     );
     expect(await Promise.all(behind.map(hostOf))).toEqual(['h2', 'h3', 'h2', 'h3', 'h2', 'h3', 'h2', 'h3']);
     expect((await sessions('h1')) - before).toBe(1);
-    const started = performance.now();
-    for (let n = 0; n < 10; n++) await behind[0]!.run(':');
-    expect((performance.now() - started) / 10).toBeLessThan(30);
+    // None is quick where the jump host holds small packets back.
+    const tookMs: number[] = [];
+    for (let n = 0; n < 20; n++) tookMs.push((await behind[0]!.run(':')).durationMs);
+    expect(Math.min(...tookMs)).toBeLessThan(30);
   });
 
   it('are checked by their own host keys', async () => {
@@ -371,5 +397,40 @@ describe('the command line', () => {
     expect(taken.text).toContain('plain on h1');
     expect(taken.code).toBe(0);
     expect(readFileSync(path, 'utf8').trim().split('\n')).toHaveLength(2);
+  });
+
+  it('asks once for all hosts: for the password, for that of sudo, and for the passphrase of a key', async () => {
+    const [word, key] = ['a word of all hosts', join(folder, 'asked')];
+    keygen('-t', 'ed25519', '-N', 'a phrase', '-f', key);
+    const accept = `echo 'careful:${word}' | chpasswd; echo PasswordAuthentication yes >/etc/ssh/sshd_config.d/00-asked.conf
+systemctl restart ssh; cat >>~careful/.ssh/authorized_keys`;
+    const hosts = ['h1', 'h2', 'h3'];
+    for (const host of hosts) await lab.exec(host, accept, { input: readFileSync(`${key}.pub`, 'utf8') });
+    const listed = hosts.map((host) => `${host} ansible_host=${lab.addressOf(host)}`).join('\n');
+    const args = `${known(file('all', hosts.map(knownLine).join('\n')))} -F none -o IdentityFile=none`;
+    const path = file('asked.ini', `[web]\n${listed}\n[web:vars]\nansible_ssh_common_args=${args}\n`);
+    const words = ['exec', 'web', '-i', path, '-u', 'careful', '-b', '-K'];
+    const byPassword = await runOnTerminal(
+      [...words, '-k', '--', 'id -un'],
+      [
+        ['SSH password: ', word],
+        ['BECOME password', ''],
+      ],
+    );
+    const byKey = await runOnTerminal(
+      [...words, '--private-key', key, '--', 'id -un'],
+      [
+        ['BECOME password', word],
+        ['Passphrase of', 'a phrase'],
+      ],
+    );
+    for (const { code, text } of [byPassword, byKey]) {
+      expect(code).toBe(0);
+      expect(text.match(/\broot\b/g)).toHaveLength(3);
+      expect(text).not.toContain(word);
+      for (const asked of [/SSH password/g, /BECOME password/g, /Passphrase of/g]) {
+        expect(text.match(asked)?.length ?? 0).toBeLessThan(2);
+      }
+    }
   });
 });
