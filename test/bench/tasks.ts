@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PLAY } from '../e2e/play.ts';
 import { openLab } from '../lab/lab.ts';
@@ -11,7 +11,8 @@ import { openLab } from '../lab/lab.ts';
  *
  *     npx jiti test/bench/tasks.ts --hosts 3,20,40 [--peers FOLDER] [--rounds 3]
  *
- * FOLDER holds `ansible/micro20.yml` and `ansible.NAME.cfg`. Prints the medians in seconds.
+ * FOLDER holds `ansible/micro20.yml` and `ansible.NAME.cfg`. All take turns, the floor and play before each of the others, so
+ * that a slow moment of the machine hits all of them. Prints each run with the load of the machine, then the medians in seconds and how often the floor fits in.
  */
 const option = (name: string) =>
   process.argv.includes(`--${name}`) ? process.argv[process.argv.indexOf(`--${name}`) + 1] : undefined;
@@ -52,16 +53,29 @@ for (const hosts of (option('hosts') ?? '3').split(',').map(Number)) {
       runs.set(name, () => timed([words], work, { ANSIBLE_CONFIG: config }));
     }
     const seconds = new Map([...runs.keys()].map((name) => [name, [] as number[]]));
-    for (let round = 0; round <= rounds; round++) {
-      // The first round warms caches and is not counted.
-      for (const [name, run] of runs) {
-        const took = await run();
-        if (round > 0) seconds.get(name)!.push(took);
+    const measure = async (name: string) => {
+      const took = await runs.get(name)!().catch((error: Error) => error);
+      const said = typeof took === 'number' ? `${took.toFixed(2)} s` : took.message;
+      console.error(`${hosts} hosts  ${name} ${said} (load ${loadavg()[0]!.toFixed(1)})`);
+      if (typeof took === 'number') seconds.get(name)!.push(took);
+    };
+    const others = [...runs.keys()].filter((name) => name !== 'floor' && name !== 'play');
+    for (const run of [runs.get('floor')!, runs.get('play')!]) await run();
+    for (let round = 0; round < rounds; round++) {
+      for (const name of others.length > 0 ? others : ['']) {
+        await measure('floor');
+        await measure('play');
+        if (name) await measure(name);
       }
     }
+    const median = (all: readonly number[]) => all.toSorted((a, b) => a - b)[all.length >> 1]!;
+    const least = median(seconds.get('floor')!);
     for (const [name, all] of seconds) {
-      const sorted = all.toSorted((a, b) => a - b);
-      console.log(`${hosts} hosts  ${name.padEnd(8)} ${sorted[Math.floor(sorted.length / 2)]!.toFixed(2)} s`);
+      if (all.length === 0) continue;
+      const own = median(all);
+      console.log(
+        `${hosts} hosts  ${name.padEnd(8)} ${own.toFixed(2)} s  floor × ${(own / least).toFixed(2)}  (of ${all.length})`,
+      );
     }
   } finally {
     rmSync(work, { recursive: true, force: true });
