@@ -3,6 +3,7 @@
 export { type Consumer, type ConsumerRequest, inspectConsumer, issueConsumer } from '../pki/consumer.ts';
 export { judgeCertificates, listCertificates } from '../pki/listing.ts';
 export { checkOpenssl, LEAST_PASSWORD_LENGTH } from '../pki/pkcs12.ts';
+export { readRotation } from '../pki/rotation.ts';
 export { ensurePki, planPki } from '../pki/store.ts';
 export { type FoundBackup, findBackups } from './backup/catalogue.ts';
 export { backupIdentity } from './backup/identity.ts';
@@ -33,6 +34,14 @@ export { LiveCluster } from './live/cluster.ts';
 export { lookAtFiles } from './live/files.ts';
 export { perform } from './live/perform.ts';
 export { compareFiles, performRoll } from './live/roll.ts';
+export {
+  consumersOfOldCa,
+  fingerprints,
+  LAST_PLAY,
+  leafIds,
+  performRotation,
+  SIGN_PLAY,
+} from './live/rotate.ts';
 export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';
 export {
   accountResources,
@@ -54,6 +63,7 @@ export { type PlanStep, planText, type Refusal, refusalError, silentError } from
 export { type MemberFiles, planReload } from './plan/reload.ts';
 export { planReplace, replacedId } from './plan/replace.ts';
 export type { RollAction } from './plan/roll.ts';
+export { planAuthority, planOutage, planRotateLeaves, type RotateAction } from './plan/rotate.ts';
 export type { SeenHost } from './plan/seen.ts';
 export { memberAt } from './plan/sight.ts';
 export {

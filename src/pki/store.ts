@@ -196,7 +196,8 @@ function leavesOf(verdicts: Look['verdicts']): PkiPlan['leaves'] {
   );
 }
 
-function caValidity(now: Date, lifetimeMs: number): { notBefore: Date; notAfter: Date } {
+/** How long a CA made now is valid. */
+export function caValidity(now: Date, lifetimeMs: number): { notBefore: Date; notAfter: Date } {
   return leafValidity(now, Math.max(CA_LIFETIME_MS, lifetimeMs));
 }
 

@@ -6,7 +6,9 @@ import type { Resource } from '../../resource/resource.ts';
 import { probeAll } from '../../runner/batch.ts';
 import { CLIENT_ID, peerId, pkiRequest, serverId } from '../certificates.ts';
 import { certificateResources, configurationResource, type MemberCertificates, unitResources } from '../member.ts';
+import type { MemberPair } from '../plan/action.ts';
 import type { MemberFiles } from '../plan/reload.ts';
+import { configurationOf } from '../plan/seen.ts';
 import { clusterPairs } from '../plan/sight.ts';
 import type { EtcdSettings } from '../variables.ts';
 import type { LiveCluster } from './cluster.ts';
@@ -49,7 +51,7 @@ export function memberCertificates(
 export async function lookAtFiles(cluster: LiveCluster, host: string, wish: FilesWish = {}): Promise<MemberFiles> {
   const own = cluster.own(host);
   const connection = await cluster.run.connect(host);
-  const configuration = cluster.configuration(host, clusterPairs(cluster.state()));
+  const configuration = cluster.configuration(host, pairsFor(cluster, host));
   const { due, certificates } = await certificatesAtHand(cluster, host, wish);
   const groups = {
     certificates: certificates ? certificateResources(own, certificates) : [],
@@ -69,6 +71,17 @@ export async function lookAtFiles(cluster: LiveCluster, host: string, wish: File
     due,
     ...process,
   };
+}
+
+/** The members as the cluster lists them, or, where nobody can be asked, as the file on the host does. */
+function pairsFor(cluster: LiveCluster, host: string): readonly MemberPair[] {
+  const state = cluster.state();
+  if (state.members.length > 0) return clusterPairs(state);
+  const listed = configurationOf(cluster.seen(host))?.get('ETCD_INITIAL_CLUSTER') ?? '';
+  return listed.split(',').map((pair) => {
+    const at = pair.indexOf('=');
+    return { name: pair.slice(0, at), peerUrl: pair.slice(at + 1) };
+  });
 }
 
 /** What only the host can tell of its process: whether its unit is newer than itself, and what others add to it. */

@@ -75,7 +75,7 @@ export function performRoll(
   }
 }
 
-function fileTasks(cluster: LiveCluster, files: (host: string) => MemberFiles): Task[] {
+export function fileTasks(cluster: LiveCluster, files: (host: string) => MemberFiles): Task[] {
   const { templateDirs } = cluster.run;
   return [
     task('etcd.conf is in place', ({ host }) => configurationResource(cluster.own(host), files(host).configuration)),
@@ -158,7 +158,7 @@ async function restart(cluster: LiveCluster, context: HostContext): Promise<{ ch
     throw new PlayError(words.message, {
       details: words.details,
       cause: error,
-      next: `No other member was restarted after it. ${await goBack(cluster, context)}`,
+      next: `The other members were left alone. ${await goBack(cluster, context)}`,
     });
   }
 }

@@ -1,3 +1,4 @@
+import { certificateBlocks } from '../../pki/certificate.ts';
 import type { Member } from '../cluster.ts';
 import { parseEnvironmentFile } from '../configuration.ts';
 import { compareVersions } from '../versions.ts';
@@ -79,6 +80,9 @@ export function refuseStranger(seen: SeenHost): Refusal[] {
   return [];
 }
 
+const HALF_ROTATED =
+  'Finish it: play rotate_certs_etcd -e ca=true. Or go back: play rotate_certs_etcd -e ca=true -e back=true';
+
 /** A cluster whose CA we do not have cannot be joined, and a second CA must not be made for it. */
 export function refuseOtherCa({ hosts, ca, certLocalDir }: CreateObservation): Refusal[] {
   const begun = hosts.filter((seen) => hasData(seen) && seen.facts.ca !== undefined);
@@ -90,6 +94,16 @@ export function refuseOtherCa({ hosts, ca, certLocalDir }: CreateObservation): R
       {
         reason: `${who} ${plural(other, 'has', 'have')} certificates already, but ${certLocalDir} on this machine holds no CA`,
         next: 'Copy CERT_LOCAL_DIR from the machine that made the cluster: a second CA would not be trusted there.',
+      },
+    ];
+  }
+  // During a change of CA members trust both for a while: what has one in common belongs to that.
+  const ours = new Set(certificateBlocks(ca));
+  if (other.every((seen) => certificateBlocks(seen.facts.ca!).some((block) => ours.has(block)))) {
+    return [
+      {
+        reason: `a change of CA is half done: ${who} ${plural(other, 'has', 'have')} not all that ${certLocalDir} has, or more`,
+        next: HALF_ROTATED,
       },
     ];
   }
@@ -183,6 +197,15 @@ export function refuseFormed(seen: SeenHost, list: Member[] | undefined, hosts: 
   }
   const changed = drift(seen);
   if (changed.length === 0) return [];
+  if (changed.length === 1 && changed[0] === 'PLAY_TRUSTED_CA') {
+    return [
+      {
+        host,
+        reason: 'a change of CA is half done: it has not been restarted with what it is to trust',
+        next: HALF_ROTATED,
+      },
+    ];
+  }
   return [
     {
       host,

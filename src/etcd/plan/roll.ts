@@ -21,6 +21,14 @@ export interface Due {
   why: string;
 }
 
+export interface RollOptions {
+  /** The host that leads when the first one is restarted. */
+  leader?: string | undefined;
+  phase?: 1 | 3;
+  /** By then all will serve, whatever is seen now. */
+  allServe?: boolean;
+}
+
 export interface Rolled {
   actions: Planned<RollAction>[];
   /** The host that leads when all is done. */
@@ -30,15 +38,14 @@ export interface Rolled {
 /**
  * One member after the other: first those that do not serve, then followers, the leader last, when another one that is
  * level leads (etcd-io/website op-guide/maintenance; upgrades go the same way).
- * @param leader the host that leads when the first one is restarted.
  */
 export function rollSteps(
   state: ClusterState,
   due: readonly Due[],
-  { leader = state.leader?.host, phase }: { leader?: string | undefined; phase?: 1 | 3 } = {},
+  { leader = state.leader?.host, phase, allServe = false }: RollOptions = {},
 ): Rolled {
   const inOrder = state.sight.hosts.flatMap(({ host }) => due.find((one) => one.host === host) ?? []);
-  const serves = ({ host }: Due) => memberAt(state, host)?.serves === true;
+  const serves = ({ host }: Due) => allServe || memberAt(state, host)?.serves === true;
   const row = [
     ...inOrder.filter((one) => !serves(one)),
     ...inOrder.filter((one) => serves(one) && one.host !== leader),
@@ -48,7 +55,7 @@ export function rollSteps(
   let leads = leader;
   for (const { host, why } of row) {
     if (host === leads) {
-      const heir = heirOf(state, host);
+      const heir = heirOf(state, host, allServe);
       if (heir?.host !== undefined) {
         actions.push({
           action: { do: 'move leader', from: host, to: heir.host, toId: heir.member.id },
@@ -67,7 +74,7 @@ export function rollSteps(
       step: {
         hosts: [host],
         does: `${why}; wait until it is level`,
-        quorum: effect(state, host),
+        quorum: effect(state, host, allServe),
         undo: 'the files of before are put back if it does not come up',
       },
     });
@@ -76,16 +83,16 @@ export function rollSteps(
 }
 
 /** The first voter that could lead: that it is level is waited for, before it is asked to. */
-function heirOf(state: ClusterState, leader: string): MemberSight | undefined {
-  const others = state.voters.filter((one) => one.host !== leader && one.serves);
+function heirOf(state: ClusterState, leader: string, allServe: boolean): MemberSight | undefined {
+  const others = state.voters.filter((one) => one.host !== leader && (allServe || one.serves));
   return state.sight.hosts.flatMap(({ host }) => others.find((one) => one.host === host) ?? [])[0];
 }
 
-function effect(state: ClusterState, host: string): string {
+function effect(state: ClusterState, host: string, allServe: boolean): string {
   const own = memberAt(state, host);
   if (!own || own.member.isLearner) return 'untouched: learners have no vote';
   const { voters, quorum } = state;
-  if (!own.serves) return `untouched: it does not serve now`;
+  if (!own.serves && !allServe) return 'untouched: it does not serve now';
   const without = voters.length - 1;
   if (without < quorum) return `${without} of ${voters.length} for a moment, ${quorum} are needed`;
   return `${without} of ${voters.length} for a moment, ${quorum} are needed: kept`;
