@@ -51,7 +51,7 @@ export async function prove(request: ProofRequest, withTrial: boolean): Promise<
     throw damaged(source, `its data differ from those of the other members (${odd.join(', ')} stand apart)`);
   }
   const agree = words.filter(({ host, hash }) => hash && !odd.includes(host) && isSame(hash, said.hash));
-  return { database, restored, agree: agree.map(({ host }) => host), odd };
+  return { database, restored, agree: agree.map(({ host }) => host).sort(), odd };
 }
 
 async function askMembers({ apis, source }: ProofRequest, revision: bigint) {

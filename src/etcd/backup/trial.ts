@@ -112,14 +112,24 @@ async function restore({ tools, file, isBare, signal }: TrialRequest, data: stri
   const said = await runHere(tools.snapshot, ['snapshot', 'restore', file, '--data-dir', data, ...member], signal);
   if (said.code === 0) return;
   const words = lastWords(said);
-  if (/no space left|disk quota/i.test(words))
-    throw new DiskError(`${data}: the trial copy does not fit`, { next: ROOM });
+  if (isFull(`${said.stdout}${said.stderr}`)) throw notFitting(data);
   throw new PlayError(`the snapshot cannot be restored: ${words}`);
+}
+
+/** The trial's own trouble, which says nothing against the snapshot. */
+function isFull(words: string): boolean {
+  return /no space left|disk quota/i.test(words);
+}
+
+function notFitting(data: string): DiskError {
+  return new DiskError(`${data}: the trial copy does not fit: the disk of this machine is full`, { next: ROOM });
 }
 
 interface RunningEtcd {
   child: ChildProcess;
-  words(): string;
+  data: string;
+  /** The end of all that it said. */
+  said(): string;
   stop(): Promise<void>;
 }
 
@@ -165,7 +175,8 @@ function startEtcd(tools: EtcdTools, data: string, sockets: string, isGuarded: b
   });
   return {
     child,
-    words: () => words.trim().split('\n').at(-1) ?? '',
+    data,
+    said: () => words.trim(),
     stop() {
       child.stdin.on('error', () => undefined).destroy();
       return ended;
@@ -185,7 +196,8 @@ async function answering(
     if (signal.aborted) throw new PlayError('the run was ended');
     const { exitCode, signalCode } = etcd.child;
     if (exitCode !== null || signalCode !== null) {
-      throw new PlayError(`etcd does not start on the restored copy: ${etcd.words()}`);
+      if (isFull(etcd.said())) throw notFitting(etcd.data);
+      throw new PlayError(`etcd does not start on the restored copy: ${etcd.said().split('\n').at(-1)}`);
     }
     if (performance.now() > deadline) throw new PlayError('etcd does not answer on the restored copy');
     const api = await firstAnswer(socketPath, identity);

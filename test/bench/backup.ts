@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Etcd3 } from 'etcd3';
+import { localTools } from '../../src/etcd/backup/tools.ts';
+import { PLAY } from '../e2e/play.ts';
+import { etcdVars } from '../lab/etcd-vars.ts';
+import { openLab } from '../lab/lab.ts';
+import { releasesDir } from '../lab/places.ts';
+import { ensureRelease } from '../lab/releases.ts';
+
+/**
+ * A backup of 1 GiB, side by side with etcdctl on this machine over TLS, which proves nothing:
+ *
+ *     npx jiti test/bench/backup.ts [--mib 1024] [--rounds 3]
+ *
+ * They take turns. Prints seconds from start to end, and for play also those of the snapshot alone and the most memory that
+ * its process held; etcd's own programs, which the trial restore starts, are not counted in it.
+ */
+const VERSION = '3.5.16';
+const LAB = 'backup';
+const number = (name: string, otherwise: number) => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? otherwise : Number(process.argv[at + 1]);
+};
+const [mib, rounds] = [number('mib', 1024), number('rounds', 3)];
+
+await ensureRelease(VERSION);
+const vars = { ...etcdVars(LAB, VERSION), ETCD_QUOTA_BACKEND_BYTES: '4GiB' };
+const lab = await openLab({ name: LAB, hosts: 1, fresh: true, vars });
+const folder = mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), 'bench-'));
+const inventory = ['-i', lab.inventoryFile, '-e', `LOCAL_ETCD_BACKUP_DIR=${folder}`];
+try {
+  await timed(process.execPath, [PLAY, 'create_etcd', '-i', lab.inventoryFile]);
+  await fill();
+  const { signal } = new AbortController();
+  const { etcd } = await localTools({
+    version: VERSION,
+    releaseDir: releasesDir,
+    releaseUrl: 'http://127.0.0.1:1',
+    signal,
+  });
+  const etcdctl = join(dirname(etcd), 'etcdctl');
+  const pki = (name: string) => join(lab.pkiDir, `${name}.pem`);
+  const tls = [`--cacert=${pki('ca')}`, `--cert=${pki('client')}`, `--key=${pki('client-key')}`];
+  const save = [`--endpoints=https://${lab.addressOf('h1')}:2379`, ...tls, 'snapshot', 'save'];
+  const all = new Map<string, number[]>();
+  const note = (what: string, value: number) => void all.set(what, [...(all.get(what) ?? []), value]);
+  for (let round = 0; round < rounds; round++) {
+    note('etcdctl snapshot save, s', (await timed(etcdctl, [...save, join(folder, 'witness.db')])).seconds);
+    rmSync(join(folder, 'witness.db'));
+    for (const verify of ['none', 'trial']) {
+      mkdirSync(folder, { recursive: true });
+      const run = await timed(process.execPath, [PLAY, 'backup_etcd', ...inventory, '-e', `verify=${verify}`]);
+      note(`play, verify=${verify}, s`, run.seconds);
+      note(`play, verify=${verify}, its snapshot alone, s`, Number(/ in ([\d.]+) s, \d+ MiB\/s/.exec(run.text)?.[1]));
+      note(`play, verify=${verify}, memory of play, MiB`, run.mostMib);
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+    }
+  }
+  for (const [what, values] of all) {
+    const median = values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+    console.log(`${what.padEnd(44)} median ${median.toFixed(1)}  of ${values.map((one) => one.toFixed(1)).join(' ')}`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+  await lab.down();
+}
+
+/** Random values of a MiB each: nothing is won by compressing them. */
+async function fill(): Promise<void> {
+  const read = (name: string) => readFileSync(join(lab.pkiDir, `${name}.pem`));
+  const credentials = { rootCertificate: read('ca'), privateKey: read('client-key'), certChain: read('client') };
+  const client = new Etcd3({ hosts: `https://${lab.addressOf('h1')}:2379`, credentials });
+  let next = 0;
+  const writer = async () => {
+    for (let i = next++; i < mib; i = next++)
+      await client
+        .put(`fill/${i}`)
+        .value(randomBytes(1024 * 1024))
+        .exec();
+  };
+  await Promise.all(Array.from({ length: 4 }, writer));
+  client.close();
+}
+
+/** The most memory of the process itself, as the kernel has it (VmHWM). */
+function timed(program: string, args: readonly string[]): Promise<{ seconds: number; mostMib: number; text: string }> {
+  const started = performance.now();
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env: { ...process.env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [text, mostMib] = ['', 0];
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+    }
+    const watch = setInterval(() => {
+      try {
+        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+        mostMib = Math.max(mostMib, Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024);
+      } catch {
+        // It has just ended.
+      }
+    }, 50);
+    child.once('close', (code) => {
+      clearInterval(watch);
+      if (code === 0) resolve({ seconds: (performance.now() - started) / 1000, mostMib, text });
+      else reject(new Error(`${program} ${args.join(' ')} ended with ${code}:\n${text}`));
+    });
+  });
+}
