@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import type { PlayError } from '../../errors.ts';
 import { isIssuedBy } from '../../pki/certificate.ts';
 import { type Expiry, expiryOf, expiryText, renewalText } from '../../pki/expiry.ts';
 
@@ -38,8 +39,8 @@ export interface StatusSight {
   caPem: string;
   /** Undefined: see `expiryOf`. */
   warnDays: number | undefined;
-  /** Hosts that could be reached and not looked at: how that failed is told by itself. */
-  unseen: readonly string[];
+  /** Hosts that could be reached and not looked at, and why; they are among the lost ones of the state, too. */
+  unseen: ReadonlyMap<string, Pick<PlayError, 'message' | 'next'>>;
   /** Clocks that differ too much. */
   clocks: readonly Refusal[];
 }
@@ -72,7 +73,8 @@ export function judgeStatus(sight: StatusSight): Problem[] {
   const problems = [
     ...clusterProblems(sight),
     ...membersInOrder(state).flatMap((member) => memberProblems(member, sight)),
-    ...lost.map(({ host, reason }) => unreachable(host, reason)),
+    ...lost.flatMap(({ host, reason }) => (sight.unseen.has(host) ? [] : unreachable(host, reason))),
+    ...[...sight.unseen].map(([host, error]) => notLookedAt(host, error)),
     ...hosts.flatMap((seen) => hostProblems(seen, sight)),
     ...sight.certificates.flatMap((one) => certificateProblems(one, sight)),
     ...authorityProblems(sight),
@@ -281,6 +283,11 @@ function identityProblems({ settings, host }: SeenHost, one: MemberSight): Probl
 function unreachable(host: string, reason: string): Problem {
   const next = 'See whether it is up and its network is: play ping. What its member is like nobody knows until then.';
   return { kind: 'unreachable', severity: 'critical', host, message: reason, next };
+}
+
+function notLookedAt(host: string, { message, next }: Pick<PlayError, 'message' | 'next'>): Problem {
+  const otherwise = 'Log in there as the user of the inventory, and see: play ping -b';
+  return { kind: 'not-seen', severity: 'critical', host, message, next: next ?? otherwise };
 }
 
 function hostProblems(seen: SeenHost, sight: StatusSight): Problem[] {

@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto';
+import { PlayError, UnreachableError } from '../../errors.ts';
 import { certificateBlocks } from '../../pki/certificate.ts';
 import { inspectPki } from '../../pki/store.ts';
-import { once, type Play, play, step } from '../../runner/playbook.ts';
+import { once, type Play, play, step, type Task } from '../../runner/playbook.ts';
 import { CLIENT_ID, peerId, pkiRequest, serverId } from '../certificates.ts';
 import type { MemberClient } from '../client.ts';
 import type { Alarm } from '../cluster.ts';
 import type { LiveCluster } from '../live/cluster.ts';
+import { assess } from '../plan/sight.ts';
 import type { EndpointHealth } from '../tables.ts';
 import { type CertificateSight, lookAtCertificates } from './certificates.ts';
 import { judgeStatus, type Problem, type StatusSight } from './judge.ts';
@@ -25,10 +27,10 @@ export async function* lookAtStatus(
   const certificates = new Map<string, CertificateSight[]>();
   let alarms: readonly Alarm[] = [];
   let problems: Problem[] = [];
-  yield play('Look', { hosts: run.allHosts, anyErrorFatal: false, tasks: cluster.look() });
+  const unseen = new Map<string, PlayError>();
+  yield play('Look', { hosts: run.allHosts, tasks: cluster.look().map((task) => noting(task, unseen)) });
   yield play('Ask', {
     hosts: cluster.hosts,
-    anyErrorFatal: false,
     tasks: [
       step(
         'Member is asked',
@@ -39,7 +41,13 @@ export async function* lookAtStatus(
           // By itself, so that its time is its own.
           const learner = cluster.seen(host).status?.isLearner;
           const answer = client && (await healthOf(client, settings.advertiseClientUrls[0]!, learner));
-          certificates.set(host, await lookAtCertificates(await connect(), settings, cluster.identity, runs));
+          try {
+            certificates.set(host, await lookAtCertificates(await connect(), settings, cluster.identity, runs));
+          } catch (error) {
+            // It was there a moment ago.
+            if (!(error instanceof UnreachableError)) throw error;
+            unseen.set(host, error);
+          }
           if (!answer) return { summary: 'no answer' };
           health.set(host, answer);
           return { summary: answer.healthy ? `${answer.tookMs.toFixed(1)} ms` : answer.error };
@@ -61,7 +69,10 @@ export async function* lookAtStatus(
       once(
         'Cluster is judged',
         async () => {
-          const state = cluster.state();
+          const { hosts, lost } = cluster.sight();
+          const odd = [...unseen].filter(([host]) => !hosts.some((seen) => seen.host === host));
+          const away = odd.map(([host, { message }]) => ({ host, settings: cluster.own(host), reason: message }));
+          const state = assess({ hosts, lost: [...lost, ...away] });
           const sight: StatusSight = {
             state,
             now: new Date(),
@@ -73,9 +84,7 @@ export async function* lookAtStatus(
             authorities: certificateBlocks(cluster.ca).map((block) => new X509Certificate(block)),
             caPem: cluster.ca,
             warnDays,
-            unseen: run.allHosts.filter(
-              (host) => ![...state.sight.hosts, ...state.sight.lost].some((one) => one.host === host),
-            ),
+            unseen,
             clocks: cluster.complaintsAbout([]),
           };
           problems = judgeStatus(sight);
@@ -86,6 +95,21 @@ export async function* lookAtStatus(
     ],
   });
   return problems;
+}
+
+/** A host that could be reached and not looked at, for want of rights perhaps, is one more thing that is not well. */
+function noting(task: Task, unseen: Map<string, PlayError>): Task {
+  if (task.kind !== 'host') return task;
+  const run: typeof task.run = async (context) => {
+    try {
+      return await task.run(context);
+    } catch (error) {
+      if (!(error instanceof PlayError)) throw error;
+      unseen.set(context.host, error);
+      return { summary: 'it could not be looked at' };
+    }
+  };
+  return { ...task, run };
 }
 
 async function healthOf(client: MemberClient, endpoint: string, isLearner = false): Promise<EndpointHealth> {

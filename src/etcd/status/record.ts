@@ -55,8 +55,7 @@ export function statusRecord(sight: StatusSight, problems: readonly Problem[], c
         runsOtherBinary: runsOtherBinary(seen),
         trustsOtherCa: trustsOtherCa(seen),
       })),
-      ...state.sight.lost.map(({ host, reason }) => ({ host, reachable: false, reason })),
-      ...sight.unseen.map((host) => ({ host, reachable: true, reason: 'it could not be looked at' })),
+      ...state.sight.lost.map(({ host, reason }) => ({ host, reachable: sight.unseen.has(host), reason })),
     ],
     certificates: certificates.map(({ host, kind, served, onHost, here }) => ({
       host,

@@ -49,7 +49,7 @@ function dataRows({ state, alarms }: StatusSight): string {
     const { member, status } = one;
     const own = alarms.filter(({ memberId }) => memberId === member.id).map(({ kind }) => kind);
     const sizes = status ? `${size(status.dbSizeBytes)} / ${size(status.dbInUseBytes)}` : NONE;
-    const index = status ? `${status.raftIndex} / ${status.appliedIndex}` : NONE;
+    const index = status ? `${status.raftIndex} / ${status.appliedIndex || NONE}` : NONE;
     const urls = [...member.peerUrls, ...member.clientUrls].map((url) => url.replace(/^https:\/\//, ''));
     return [of(one), urls.join(' '), sizes, status ? String(status.raftTerm) : NONE, index, own.join(' ') || NONE];
   });
@@ -78,8 +78,7 @@ function hostTable({ state, unseen }: StatusSight): string {
       const boot = service.fragment === '' ? NONE : service.enabled ? 'yes' : 'NO';
       return [seen.host, service.activeState || NONE, boot, wanted, process];
     }),
-    ...state.sight.lost.map(({ host }) => [host, 'UNREACHABLE', NONE, NONE, NONE]),
-    ...unseen.map((host) => [host, 'NOT SEEN', NONE, NONE, NONE]),
+    ...state.sight.lost.map(({ host }) => [host, unseen.has(host) ? 'NOT SEEN' : 'UNREACHABLE', NONE, NONE, NONE]),
   ];
   return table(['HOST', 'ETCD.SERVICE', 'AT BOOT', 'ETCD.CONF', 'PROCESS'], rows);
 }

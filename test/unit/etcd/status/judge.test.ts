@@ -64,6 +64,15 @@ describe('what is not well with a cluster', () => {
       () => sightOf([], { lost: wanted.hosts.map(lost) }),
       ['critical no-member', 'critical unreachable h1', 'critical unreachable h2', 'critical unreachable h3'],
     ],
+    [
+      'a host cannot be looked at',
+      () =>
+        sightOf(all().slice(0, 2), {
+          lost: [lost('h3')],
+          unseen: new Map([['h3', { message: 'no rights', next: 'Say -K.' }]]),
+        }),
+      ['critical not-seen h3'],
+    ],
     ['an alarm', () => sightOf(all(), { alarms: [{ memberId: 'h2', kind: 'NOSPACE' }] }), ['critical alarm h2']],
     [
       'two clusters',

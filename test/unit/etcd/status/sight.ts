@@ -54,7 +54,7 @@ export function sightOf(
     authorities: [],
     caPem: CA,
     warnDays: undefined,
-    unseen: [],
+    unseen: new Map(),
     clocks: [],
     ...rest,
   };
