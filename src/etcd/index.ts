@@ -5,6 +5,7 @@ export { judgeCertificates, listCertificates } from '../pki/listing.ts';
 export { checkOpenssl, LEAST_PASSWORD_LENGTH } from '../pki/pkcs12.ts';
 export { readRotation } from '../pki/rotation.ts';
 export { ensurePki, planPki } from '../pki/store.ts';
+export { identitiesIn } from './backup/age/keys.ts';
 export { type FoundBackup, findBackups } from './backup/catalogue.ts';
 export { backupIdentity } from './backup/identity.ts';
 export { copyBackup, keepFile, linkLatest, removeExpired } from './backup/keep.ts';
@@ -14,7 +15,12 @@ export { backupFileName, compressions } from './backup/naming.ts';
 export { DiskError } from './backup/on-disk.ts';
 export { openBackup, packFile } from './backup/packing.ts';
 export { DamagedError, type Proven, prove } from './backup/prove.ts';
-export { BadBackupError, type FileProofRequest, type ProvenFile, proveFile } from './backup/prove-file.ts';
+export {
+  BadBackupError,
+  type FileProofRequest,
+  type ProvenFile,
+  proveFile,
+} from './backup/prove-file.ts';
 export { recipientKind } from './backup/recipients.ts';
 export { backupReport, makeManifest, retentionText } from './backup/report.ts';
 export type { RetentionPolicy } from './backup/retention.ts';
@@ -29,10 +35,11 @@ export { type ClientIdentity, loadClient, type MemberClient } from './client.ts'
 export type { Member, MemberStatus } from './cluster.ts';
 export { certificateFiles, renderConfiguration } from './configuration.ts';
 export { type MemberApi, openMemberApi } from './grpc/member.ts';
+export { timeStamp } from './live/aside.ts';
 export { carryOut, type Operation } from './live/carry-out.ts';
 export { LiveCluster } from './live/cluster.ts';
 export { lookAtFiles } from './live/files.ts';
-export { perform } from './live/perform.ts';
+export { perform, prepareTasks } from './live/perform.ts';
 export { compareFiles, performRoll } from './live/roll.ts';
 export {
   consumersOfOldCa,
@@ -59,9 +66,11 @@ export { planAdd } from './plan/add.ts';
 export { type BackupCandidate, type BackupPlan, planBackup } from './plan/backup.ts';
 export { type CreatePlan, planCreate } from './plan/create.ts';
 export { planDelete } from './plan/delete.ts';
+export { type MoveAction, type MoveRequest, planMove } from './plan/move.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
 export { type MemberFiles, planReload } from './plan/reload.ts';
 export { planReplace, replacedId } from './plan/replace.ts';
+export { type ProvenBackup, planRestore, type RestorePlan } from './plan/restore.ts';
 export type { RollAction } from './plan/roll.ts';
 export { planAuthority, planOutage, planRotateLeaves, type RotateAction } from './plan/rotate.ts';
 export type { SeenHost } from './plan/seen.ts';
@@ -78,6 +87,8 @@ export { proveMember, untilMembersAgree } from './proof.ts';
 export { sizeWarning } from './quorum.ts';
 export { obtainRelease, type Release } from './releases.ts';
 export { clusterReport, etcdctlLine } from './report.ts';
+export { takeSafetyBackup } from './restore/safety.ts';
+export { RestorePlaces, restoreBeside, stopEtcd, swapBack, swapIn, tidy } from './restore/swap.ts';
 export { startEtcd, waitUntilReady } from './start.ts';
 export { notWell } from './status/error.ts';
 export type { Problem, StatusSight } from './status/judge.ts';

@@ -58,13 +58,24 @@ export interface HostFacts {
   binaryInUse: boolean;
   /** Files where the links to the binaries are to be, put there by someone else. */
   strayBinaries: string[];
+  /** What `move_etcd` has left on its way: data that are held back here, and data that are on their way here. */
+  moves?: MoveTraces;
   /** Free space where each path is, or will be. */
   disks: { path: string; freeBytes: number; device: string }[];
+}
+
+export interface MoveTraces {
+  /** Members, by ID, that are to leave this host; `held`: their data are moved aside for it, and etcd cannot start on them. */
+  moving: { id: string; held: boolean }[];
+  /** Members whose data are being copied here; `ahead`: a first copy was made while they ran. */
+  arriving: { id: string; ahead: boolean }[];
 }
 
 export interface DataState {
   /** There is no such directory. */
   absent?: boolean;
+  /** It is a mount point: it cannot be renamed. */
+  isMount?: boolean;
   /** `none`: absent or empty; `etcd`: it holds a `member` directory; `foreign`: it holds something else. */
   kind: 'none' | 'etcd' | 'foreign';
   /** Write-ahead log files: what makes a directory the memory of a member. */
@@ -101,16 +112,26 @@ export function observeScript(request: ObserveRequest): string {
     block('if6', 'cat /proc/net/if_inet6 2>/dev/null'),
     `[ -f ${quote(confFile)} ] && { ${block('configuration', `cat -- ${quote(confFile)}`)}; }`,
     `[ -f ${quote(caFile)} ] && { ${block('ca', `cat -- ${quote(caFile)}`)}; }`,
-    `[ -d ${data} ] && echo 'data-dir 1'`,
+    `[ -d ${data} ] && echo 'data-dir 1'; mountpoint -q -- ${data} 2>/dev/null && echo 'data-mount 1'`,
     block('data', `ls -A -- ${data} 2>/dev/null`),
     `w=0; for f in ${wal}/*.wal; do [ -e "$f" ] && w=$((w+1)); done; echo "wal $w"`,
     `[ -e ${data}/member/snap/db ] && echo "database 1"`,
+    moveProbe(dataDir, walDir),
     `echo "release $(${archiveProbe(releaseDir)})"`,
     `echo "binary $(readlink -f -- ${quote(binary)} 2>/dev/null)"`,
     `[ ${quote(binary)} -ef ${quote(`${releaseDir}/etcd`)} ] && echo 'in-use 1'`,
     `for f in ${TOOLS.map((tool) => quote(posix.join(posix.dirname(binary), tool))).join(' ')}; do [ -e "$f" ] && [ ! -h "$f" ] && echo "stray $f"; done`,
     diskProbe([...new Set([dataDir, walDir ?? dataDir, releaseDir])]),
     ':',
+  ].join('\n');
+}
+
+function moveProbe(dataDir: string, walDir: string | undefined): string {
+  const data = quote(dataDir);
+  const wal = walDir === undefined ? '' : `[ -d ${quote(walDir)}".moving-$i" ] && `;
+  return [
+    `for d in ${data}/moving-*; do [ -d "$d" ] || continue; i=\${d##*-}; h=0; [ -d "$d/member" ] && ${wal}h=1; echo "moving $i $h"; done`,
+    `for d in ${data}/arriving-*; do [ -d "$d" ] || continue; a=0; [ -e "$d/ahead" ] && a=1; echo "arriving \${d##*-} $a"; done`,
   ].join('\n');
 }
 
@@ -129,7 +150,7 @@ function diskProbe(paths: readonly string[]): string {
 
 /** Reads what {@link observeScript} printed. */
 export function parseFacts(stdout: string, walDir: string | undefined): HostFacts {
-  const { values, blocks, disks, strayBinaries } = split(stdout);
+  const { values, blocks, disks, strayBinaries, moves } = split(stdout);
   const own = new Set([...(blocks.get('sockets') ?? '').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
   const unit = new Map((blocks.get('unit') ?? '').split('\n').map((line) => cut(line, '=')));
   const entries = (blocks.get('data') ?? '').split('\n').filter((entry) => entry !== '' && !isHarmless(entry, walDir));
@@ -156,6 +177,7 @@ export function parseFacts(stdout: string, walDir: string | undefined): HostFact
     ca: blocks.get('ca'),
     data: {
       absent: !values.has('data-dir'),
+      ...(values.has('data-mount') && { isMount: true }),
       kind: entries.length === 0 ? 'none' : entries.includes('member') ? 'etcd' : 'foreign',
       walFiles: Number(values.get('wal') ?? 0),
       database: values.has('database'),
@@ -165,6 +187,7 @@ export function parseFacts(stdout: string, walDir: string | undefined): HostFact
     binaryTarget: values.get('binary') ?? '',
     binaryInUse: values.has('in-use'),
     strayBinaries,
+    ...(moves.moving.length + moves.arriving.length > 0 && { moves }),
     disks,
   };
 }
@@ -174,9 +197,10 @@ function environmentOf(blocks: ReadonlyMap<string, string>): Map<string, string>
   return new Map(lines.map((line) => cut(line, '=')));
 }
 
-/** A mount point's `lost+found`, and the folder of the log where that lies inside the data directory. */
+/** A mount point's `lost+found`, the folder of the log where that lies inside, and what was put aside by us. */
 function isHarmless(entry: string, walDir: string | undefined): boolean {
-  return entry === 'lost+found' || (walDir !== undefined && entry === walDir.split('/').at(-1));
+  if (entry === 'lost+found' || /(^|\.)(aside|moving|arriving)-[0-9a-zTZ]+$/.test(entry)) return true;
+  return walDir !== undefined && entry === walDir.split('/').at(-1);
 }
 
 function split(stdout: string) {
@@ -184,6 +208,7 @@ function split(stdout: string) {
   const blocks = new Map<string, string>();
   const disks: HostFacts['disks'] = [];
   const strayBinaries: string[] = [];
+  const moves: MoveTraces = { moving: [], arriving: [] };
   let open: { name: string; lines: string[] } | undefined;
   for (const line of stdout.split('\n')) {
     if (open) {
@@ -198,10 +223,14 @@ function split(stdout: string) {
       const disk = key === 'disk' ? /^(\d+) (.*) (\/\S*)$/.exec(value) : null;
       if (disk) disks.push({ freeBytes: Number(disk[1]) * 1024, device: disk[2]!, path: disk[3]! });
       else if (key === 'stray') strayBinaries.push(value);
-      else if (key) values.set(key, value);
+      else if (key === 'moving' || key === 'arriving') {
+        const [id, yes] = cut(value, ' ');
+        if (key === 'moving') moves.moving.push({ id, held: yes === '1' });
+        else moves.arriving.push({ id, ahead: yes === '1' });
+      } else if (key) values.set(key, value);
     }
   }
-  return { values, blocks, disks, strayBinaries };
+  return { values, blocks, disks, strayBinaries, moves };
 }
 
 function cut(line: string, at: string): [string, string] {

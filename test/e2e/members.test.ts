@@ -1,124 +1,25 @@
-import type { ChildProcess } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
-import { type PlayResult, runPlay } from './play.ts';
-import { startTraffic, type Traffic } from './traffic.ts';
-import { etcdctl, membersSeenBy } from './witness.ts';
+import { Cluster, expectDone, expectRefused, wasUnharmed } from './cluster.ts';
+import { membersSeenBy } from './witness.ts';
 
-const LAB = 'mx-members';
 const ALL = ['h1', 'h2', 'h3', 'h4', 'h5'];
-/** What an application bears: the aim for every change of the members. */
-const GAP_MS = 1_000;
+const LAB = 'mx-members';
 let lab: Lab;
 
 beforeAll(async () => {
-  for (const version of ['3.3.25', '3.4.23', '3.5.16', '3.5.30']) await ensureRelease(version);
+  for (const version of ['3.5.16']) await ensureRelease(version);
   lab = await openLab({ name: LAB, hosts: ALL.length, fresh: true });
 });
 afterAll(() => lab?.down());
 
-const onEach = <T>(hosts: readonly string[], work: (host: string) => Promise<T>) => Promise.all(hosts.map(work));
 const on = async (host: string, command: string) => (await lab.exec(host, command)).stdout.trim();
-const endpoints = (hosts: readonly string[]) => hosts.map((host) => `https://${lab.addressOf(host)}:2379`);
-
-/** A cluster of a version, in hosts that were made as if nothing had ever been there. */
-class Cluster {
-  readonly pki: string;
-  readonly version: string;
-
-  constructor(version: string) {
-    this.version = version;
-    this.pki = join(lab.dir, `pki-${version}`);
-  }
-
-  static async of(version: string, hosts: readonly string[]): Promise<Cluster> {
-    const cluster = new Cluster(version);
-    rmSync(cluster.pki, { recursive: true, force: true });
-    const script = [
-      'systemctl kill --signal=KILL etcd; systemctl disable --quiet --now etcd; systemctl reset-failed etcd',
-      'rm -rf /var/lib/etcd* /etc/etcd /etc/systemd/system/etcd.service* /usr/local/bin/etcd*; systemctl daemon-reload',
-    ];
-    await onEach(ALL, (host) => lab.exec(host, script.join('\n')));
-    const made = await cluster.play(['create_etcd'], hosts);
-    expect(made.code, made.text).toBe(0);
-    return cluster;
-  }
-
-  async play(words: string[], hosts: readonly string[], onLine?: (line: string, child: ChildProcess) => void) {
-    const inventory = join(lab.dir, `${this.version}-${hosts.join('-')}.ini`);
-    await lab.writeInventory(inventory, { hosts, vars: { ...etcdVars(LAB, this.version), CERT_LOCAL_DIR: this.pki } });
-    return runPlay([...words, '-i', inventory, '--output', 'lines'], onLine ? { onLine } : {});
-  }
-
-  add(host: string, hosts: readonly string[], ...more: string[]): Promise<PlayResult> {
-    return this.play(['add_etcd', '-l', host, ...more], hosts);
-  }
-
-  delete(host: string, hosts: readonly string[], ...more: string[]): Promise<PlayResult> {
-    return this.play(['delete_etcd', '-l', host, '--yes', ...more], hosts);
-  }
-
-  replace(host: string, hosts: readonly string[], ...more: string[]): Promise<PlayResult> {
-    return this.play(['replace_etcd', '-l', host, '--yes', ...more], hosts);
-  }
-
-  /** Names and addresses as `etcdctl` lists them, by a host of theirs; all have started, and all are voters. */
-  async isOf(hosts: readonly string[]): Promise<void> {
-    const members = await membersSeenBy(lab, hosts[0]!);
-    expect(members.map(({ name, peerUrls }) => `${name} ${peerUrls}`)).toEqual(
-      hosts.map((host) => `etcd-${host} https://${lab.addressOf(host)}:2380`).sort(),
-    );
-    expect(await etcdctl(lab, hosts[0]!, 'member list')).not.toMatch(/unstarted|, true$/m);
-    // Every etcd.conf lists them, and create_etcd, which knows nothing of this, finds nothing to do.
-    const list = hosts.map((host) => `etcd-${host}=https://${lab.addressOf(host)}:2380`).join(',');
-    for (const host of hosts) {
-      expect(await on(host, 'grep ^ETCD_INITIAL_CLUSTER= /etc/etcd/etcd.conf')).toBe(`ETCD_INITIAL_CLUSTER="${list}"`);
-      expect(await on(host, 'systemctl is-enabled etcd; systemctl is-active etcd')).toBe('enabled\nactive');
-    }
-    const again = await this.play(['create_etcd'], hosts);
-    expect(again.code, again.text).toBe(0);
-    expect(again.text).not.toMatch(/^ {2}changed:/m);
-  }
-
-  traffic(hosts: readonly string[]): Promise<Traffic> {
-    return startTraffic({ endpoints: endpoints(hosts), pki: this.pki });
-  }
-
-  async leader(hosts: readonly string[]): Promise<string> {
-    for (const host of hosts) {
-      const [one] = JSON.parse(await etcdctl(lab, host, 'endpoint status -w json')) as {
-        Status: { header: { member_id: number }; leader: number };
-      }[];
-      if (one!.Status.leader === one!.Status.header.member_id) return host;
-    }
-    throw new Error('nobody leads');
-  }
-}
-
-/** Nothing that was acknowledged is lost, nothing was missed; the gap is reported, and short. */
-async function wasUnharmed(traffic: Traffic, what: string, gapMs = GAP_MS): Promise<void> {
-  const { writes, lost, missed, longestGapMs, failed } = await traffic.end();
-  console.info(`${what}: ${writes} writes, ${failed} tried again, longest gap ${Math.round(longestGapMs)} ms`);
-  expect({ lost, missed }).toEqual({ lost: [], missed: [] });
-  expect(writes).toBeGreaterThan(20);
-  expect(longestGapMs).toBeLessThan(gapMs);
-}
-
-const expectDone = (result: PlayResult) => expect(result.code, result.text).toBe(0);
-
-function expectRefused(result: PlayResult, ...words: string[]): void {
-  expect(result.code, result.text).toBe(2);
-  for (const word of words) expect(result.text).toContain(word);
-  expect(result.text).not.toMatch(/^ {2}changed:|unexpected|fault of the playbook/m);
-}
 
 /** Asserts that all stay as they are. */
 async function unchanged(hosts: readonly string[], run: () => Promise<unknown>): Promise<void> {
-  const look = () => onEach(hosts, (host) => on(host, 'ls -l /etc/etcd /var/lib; systemctl show etcd -p InvocationID'));
+  const look = () =>
+    Promise.all(hosts.map((host) => on(host, 'ls -l /etc/etcd /var/lib; systemctl show etcd -p InvocationID')));
   const before = [await look(), await membersSeenBy(lab, hosts[0]!)];
   await run();
   expect([await look(), await membersSeenBy(lab, hosts[0]!)]).toEqual(before);
@@ -128,7 +29,7 @@ describe('etcd 3.5.16', () => {
   let cluster: Cluster;
 
   it('grows from one member to five under a writer, one host at a time', async () => {
-    cluster = await Cluster.of('3.5.16', ['h1']);
+    cluster = await Cluster.of(lab, '3.5.16', ['h1']);
     expectRefused(await cluster.delete('h1', ['h1']), 'h1 is the last member');
     const traffic = await cluster.traffic(['h1']);
     for (const size of [2, 3, 4, 5]) {
@@ -137,7 +38,7 @@ describe('etcd 3.5.16', () => {
       expectDone(added);
       expect(added.text).toContain('promote it to a voter');
       if (size % 2 === 0) expect(added.text).toContain(`${size} is an even number of members`);
-      traffic.use(endpoints(hosts));
+      traffic.use(cluster.endpoints(hosts));
     }
     await wasUnharmed(traffic, 'add, 1 to 5 members');
     await cluster.isOf(ALL);
@@ -174,8 +75,8 @@ describe('etcd 3.5.16', () => {
     expect(deleted.text).toContain('hand leadership to');
     await wasUnharmed(traffic, 'delete of the leader');
     await cluster.isOf(rest);
-    expect(await on(leader, 'systemctl is-enabled etcd; systemctl is-active etcd')).toBe('disabled\ninactive');
-    expect(await on(leader, 'ls -d /var/lib/etcd*')).toMatch(/^\/var\/lib\/etcd\.aside-\d{8}T\d{6}Z$/);
+    expect(await cluster.on(leader, 'systemctl is-enabled etcd; systemctl is-active etcd')).toBe('disabled\ninactive');
+    expect(await cluster.on(leader, 'ls -d /var/lib/etcd*')).toMatch(/^\/var\/lib\/etcd\.aside-\d{8}T\d{6}Z$/);
     // What was removed comes back as a new member, with nothing of what it had.
     expectDone(await cluster.add(leader, ALL));
     await cluster.isOf(ALL);
@@ -198,7 +99,7 @@ describe('etcd 3.5.16', () => {
     expect((await membersSeenBy(lab, 'h1')).map((one) => one.id)).not.toContain(id);
     // Back again it finds that it is no member; the same command cleans up what lies there.
     expectDone(await cluster.delete('h4', ALL));
-    expect(await on('h4', 'systemctl is-enabled etcd; ls -d /var/lib/etcd')).toBe('disabled');
+    expect(await cluster.on('h4', 'systemctl is-enabled etcd; ls -d /var/lib/etcd')).toBe('disabled');
     await wasUnharmed(traffic, 'replace of a dead host');
   });
 
@@ -219,7 +120,7 @@ describe('etcd 3.5.16', () => {
     expectDone(replaced);
     await wasUnharmed(traffic, 'replace on the same host');
     await cluster.isOf(hosts);
-    expect(await on('h5', 'ls -d /var/lib/etcd.aside-*/member/wal')).not.toBe('');
+    expect(await cluster.on('h5', 'ls -d /var/lib/etcd.aside-*/member/wal')).not.toBe('');
   });
 
   it('takes a new member out again that does not come up', async () => {
@@ -255,100 +156,5 @@ describe('etcd 3.5.16', () => {
     await lab.exec('h2', 'systemctl start --no-block etcd');
     await lab.exec('h3', 'systemctl start etcd');
     await cluster.isOf(three);
-  });
-});
-
-/** Kills `play` as soon as it has printed that line. */
-async function killedAt(
-  line: RegExp,
-  run: (onLine: (text: string, child: ChildProcess) => void) => Promise<PlayResult>,
-) {
-  const { code, text } = await run((one, child) => {
-    if (line.test(one)) child.kill('SIGKILL');
-  });
-  expect(code, text).toBeNull();
-}
-
-describe('killed after each step, and run again', () => {
-  const three = ['h1', 'h2', 'h3'];
-  const four = [...three, 'h4'];
-  let cluster: Cluster;
-  beforeAll(async () => {
-    cluster = await Cluster.of('3.5.30', three);
-  });
-
-  it('add_etcd ends as if it had not been', async () => {
-    const traffic = await cluster.traffic(three);
-    const lines = [
-      /^Prepare h4/,
-      /etcd\.conf is in place/,
-      /h4 is added as a/,
-      /^etcd is started/,
-      /changed: .* etcd is started/,
-      /h4 is promoted$/,
-      /^Lists/,
-      /^Prove/,
-    ];
-    for (const line of lines) {
-      await killedAt(line, (onLine) => cluster.play(['add_etcd', '-l', 'h4'], four, onLine));
-      expectDone(await cluster.add('h4', four));
-      expect((await membersSeenBy(lab, 'h1')).map(({ name }) => name)).toEqual(four.map((host) => `etcd-${host}`));
-      expectDone(await cluster.delete('h4', four, '-e', 'purge=true'));
-      await lab.exec('h4', 'rm -rf /etc/etcd /opt/etcd');
-    }
-    await wasUnharmed(traffic, 'add and delete, killed and run again');
-    await cluster.isOf(three);
-  });
-
-  it('delete_etcd ends as if it had not been', async () => {
-    const traffic = await cluster.traffic(three);
-    for (const line of [
-      /^Leadership moves/,
-      /^h4 is removed/,
-      /changed: .* h4 is removed/,
-      /^etcd is stopped/,
-      /^Old data are moved/,
-      /^Lists/,
-    ]) {
-      expectDone(await cluster.add('h4', four));
-      const id = (await membersSeenBy(lab, 'h1')).find(({ name }) => name === 'etcd-h4')!.id;
-      if (line.source.includes('Leadership')) {
-        const hex = BigInt(id).toString(16);
-        await etcdctl(lab, await cluster.leader(four), `move-leader ${hex}`);
-      }
-      await killedAt(line, (onLine) => cluster.play(['delete_etcd', '-l', 'h4', '--yes'], four, onLine));
-      expectDone(await cluster.delete('h4', four));
-      expect((await membersSeenBy(lab, 'h1')).map(({ name }) => name)).toEqual(three.map((host) => `etcd-${host}`));
-      expect(await on('h4', 'systemctl is-enabled etcd; ls -d /var/lib/etcd')).toBe('disabled');
-    }
-    await wasUnharmed(traffic, 'delete, killed and run again');
-    await cluster.isOf(three);
-  });
-});
-
-describe.each(['3.3.25', '3.4.23'])('etcd %s', (version) => {
-  it('grows from one to three, loses its leader, replaces a wiped host, and shrinks to two', async () => {
-    const three = ['h1', 'h2', 'h3'];
-    const learns = version !== '3.3.25';
-    const cluster = await Cluster.of(version, ['h1']);
-    const first = await cluster.add('h2', ['h1', 'h2']);
-    expectDone(first);
-    // Before learners the first member waits for the second.
-    if (learns) expect(first.text).toContain('as a learner');
-    else expect(first.text).toContain('nothing is written until it has started');
-    const traffic = await cluster.traffic(['h1', 'h2']);
-    expectDone(await cluster.add('h3', three));
-    await cluster.isOf(three);
-    traffic.use(endpoints(three));
-    await lab.wipe('h3');
-    traffic.use(endpoints(['h1', 'h2']));
-    expectDone(await cluster.replace('h3', three));
-    const leader = await cluster.leader(three);
-    const shrunk = await cluster.delete(leader, three);
-    expectDone(shrunk);
-    expect(shrunk.text).toContain('2 is an even number of members');
-    await cluster.isOf(three.filter((host) => host !== leader));
-    // A host that loses its power takes its leadership with it: that gap is etcd's own.
-    await wasUnharmed(traffic, `add, replace and delete, etcd ${version}`, 5_000);
   });
 });

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type PlayError, UnreachableError } from '../../errors.ts';
 import { ensurePki } from '../../pki/store.ts';
 import type { RunContext, Task } from '../../runner/playbook.ts';
@@ -41,13 +44,26 @@ export class LiveCluster {
   }
 
   /** Reads the input: nothing is touched before all of it is in order. @throws InputError, PlayError without certificates. */
-  static async open(run: RunContext): Promise<LiveCluster> {
+  static async open(run: RunContext, { issue = false }: { issue?: boolean } = {}): Promise<LiveCluster> {
     const settings = readSettings(run);
-    const { certLocalDir } = [...settings.values()][0]!;
+    const [first] = settings.values();
+    const { certLocalDir } = first!;
+    if (issue && (await localCa(certLocalDir)) === undefined) return LiveCluster.#withNewCa(run, first!, settings);
     const ca = await localCa(certLocalDir);
     const identity = clientIdentity(certLocalDir, ca);
     if (ca === undefined || !identity) throw noIdentityError(certLocalDir);
     return new LiveCluster(run, ca, identity, settings);
+  }
+
+  /** New hosts have nobody to be trusted by yet. In check mode what is made is thrown away again. */
+  static async #withNewCa(run: RunContext, first: EtcdSettings, settings: Map<string, EtcdSettings>) {
+    const dir = run.check ? await mkdtemp(join(tmpdir(), 'play-check-')) : first.certLocalDir;
+    if (run.check) run.onEnd(() => rm(dir, { recursive: true, force: true }));
+    const members = [{ settings: { ...first, certLocalDir: dir }, hostName: '' }];
+    const request = pkiRequest(members);
+    const wishes = request.wishes.filter(({ id }) => id === CLIENT_ID);
+    const { caPem, pairs } = await ensurePki({ ...request, wishes });
+    return new LiveCluster(run, caPem, { caPem, ...pairs.get(CLIENT_ID)! }, settings);
   }
 
   /** The CA certificates that lie on the control machine. */
@@ -104,6 +120,10 @@ export class LiveCluster {
 
   seen(host: string): SeenHost {
     return this.#seen.get(host)!;
+  }
+
+  isSeen(host: string): boolean {
+    return this.#seen.has(host);
   }
 
   /** Hosts that were seen, in the order of the inventory. */

@@ -10,7 +10,6 @@ import {
   certificateResources,
   configurationResource,
   directoryResources,
-  type MemberCertificates,
   releaseResources,
   unitResources,
 } from '../member.ts';
@@ -36,7 +35,7 @@ export function perform(cluster: LiveCluster, action: MemberAction): Play {
     case 'prepare':
       return play(`Prepare ${action.host}`, {
         hosts: [action.host],
-        tasks: prepareTasks(cluster, action.host, action.pairs),
+        tasks: prepareTasks(cluster, [action.host], action.pairs),
       });
     case 'set aside':
       return onHost(action.host, 'Old data are moved aside', async ({ connect }) => {
@@ -103,32 +102,36 @@ function change(name: string, run: () => Promise<void>): Play {
   return play(name, { tasks: [once(name, made)] });
 }
 
-/** Everything that a member needs, but for its start. */
-function prepareTasks(cluster: LiveCluster, host: string, pairs: readonly MemberPair[]): Task[] {
+/** Everything that members need, but for their start. */
+export function prepareTasks(cluster: LiveCluster, hosts: readonly string[], pairs: readonly MemberPair[]): Task[] {
   const { run } = cluster;
-  const own = () => cluster.own(host);
-  let release: Release | undefined;
-  let certificates: MemberCertificates | undefined;
-  const installed = () => isInstalled(cluster.seen(host));
+  const own = (host: string) => cluster.own(host);
+  const releases = new Map<string, Release>();
+  let certificates: Awaited<ReturnType<LiveCluster['certificates']>> | undefined;
+  const installed = (host: string) => isInstalled(cluster.seen(host));
   return [
     once('Release is at hand', async () => {
-      if (installed()) return { skipped: true };
-      const { version, releaseDir: dir, releaseUrl: url } = own();
-      release = await obtainRelease({ version, arch: cluster.archOf(host), dir, url, signal: run.signal });
-      return {};
+      const due = hosts.filter((host) => !installed(host));
+      const { version, releaseDir: dir, releaseUrl: url } = own(hosts[0]!);
+      for (const arch of new Set(due.map((host) => cluster.archOf(host)))) {
+        releases.set(arch, await obtainRelease({ version, arch, dir, url, signal: run.signal }));
+      }
+      return { skipped: due.length === 0 };
     }),
     once('Certificates are at hand', async () => {
-      const { issued, of } = await cluster.certificates([host]);
-      certificates = of(host);
-      return { changed: issued > 0, summary: issued > 0 ? `${issued} issued in ${own().certLocalDir}` : '' };
+      certificates = await cluster.certificates(hosts);
+      const { issued } = certificates;
+      return { changed: issued > 0, summary: issued > 0 ? `${issued} issued in ${own(hosts[0]!).certLocalDir}` : '' };
     }),
-    task('Release is installed', ({ progress }) => releaseResources(own(), release, installed(), progress)),
-    task('Binaries are linked', () => binaryResources(own())),
-    task('User is there', () => accountResources(own())),
-    task('Directories are there', () => directoryResources(own())),
-    task('Certificates are in place', () => certificateResources(own(), certificates)),
-    task('etcd.conf is in place', () => configurationResource(own(), cluster.configuration(host, pairs))),
-    task('etcd.service is in place', () => unitResources(own(), run.templateDirs)),
+    task('Release is installed', ({ host, progress }) =>
+      releaseResources(own(host), releases.get(cluster.archOf(host)), installed(host), progress),
+    ),
+    task('Binaries are linked', ({ host }) => binaryResources(own(host))),
+    task('User is there', ({ host }) => accountResources(own(host))),
+    task('Directories are there', ({ host }) => directoryResources(own(host))),
+    task('Certificates are in place', ({ host }) => certificateResources(own(host), certificates?.of(host))),
+    task('etcd.conf is in place', ({ host }) => configurationResource(own(host), cluster.configuration(host, pairs))),
+    task('etcd.service is in place', ({ host }) => unitResources(own(host), run.templateDirs)),
   ];
 }
 
@@ -176,7 +179,7 @@ async function takeOut(cluster: LiveCluster, host: string, connection: Connectio
 }
 
 /** Starts a member and waits: until it follows its leader, and as a learner until it is level with it. */
-async function startAndWait(
+export async function startAndWait(
   cluster: LiveCluster,
   { host, connect, signal, progress }: HostContext,
 ): Promise<{ changed: boolean }> {

@@ -18,6 +18,7 @@ function candidates(sketches: Record<string, Sketch>): BackupCandidate[] {
           revision: 10n,
           version: '3.5.16',
           dbSizeBytes: GIB,
+          dbInUseBytes: GIB,
           leaderId: 'h1',
           raftIndex: 20n,
           raftTerm: 2n,
