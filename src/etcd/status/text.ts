@@ -50,10 +50,19 @@ function dataRows({ state, alarms }: StatusSight): string {
     const own = alarms.filter(({ memberId }) => memberId === member.id).map(({ kind }) => kind);
     const sizes = status ? `${size(status.dbSizeBytes)} / ${size(status.dbInUseBytes)}` : NONE;
     const index = status ? `${status.raftIndex} / ${status.appliedIndex || NONE}` : NONE;
-    const urls = [...member.peerUrls, ...member.clientUrls].map((url) => url.replace(/^https:\/\//, ''));
-    return [of(one), urls.join(' '), sizes, status ? String(status.raftTerm) : NONE, index, own.join(' ') || NONE];
+    const address = addressText([...member.peerUrls, ...member.clientUrls]);
+    return [of(one), address, sizes, status ? String(status.raftTerm) : NONE, index, own.join(' ') || NONE];
   });
-  return table(['HOST', 'PEER AND CLIENT ADDRESS', 'DB / IN USE', 'TERM', 'INDEX / APPLIED', 'ALARMS'], rows);
+  return table(['HOST', 'PEER, CLIENT ADDRESS', 'DB / IN USE', 'TERM', 'INDEX / APPLIED', 'ALARMS'], rows);
+}
+
+/** `10.0.0.11:2380,2379`, or all of them where they are on several addresses. */
+function addressText(urls: readonly string[]): string {
+  const all = urls.map((url) => new URL(url));
+  const [first] = all;
+  if (!first) return NONE;
+  if (all.some(({ hostname }) => hostname !== first.hostname)) return all.map(({ host }) => host).join(' ');
+  return `${first.hostname}:${all.map(({ port }) => port).join(',')}`;
 }
 
 function size(bytes: number): string {
