@@ -118,16 +118,25 @@ function aptScript(words: string, present: boolean): string {
   ];
   const apt = `apt-get -q -y ${options.map((option) => `-o ${option}`).join(' ')}`;
   const setting = 'export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none';
-  if (!present) return `${setting}\n${apt} remove -- ${words}`;
-  return [
+  const due = `${apt} ${present ? 'install --no-install-recommends' : 'remove'} -- ${words}`;
+  const begun = [
     setting,
-    `if ${apt} install --no-install-recommends -- ${words} >/dev/null 2>&1; then exit 0; fi`,
+    `if said=$(${due} 2>&1); then exit 0; fi`,
+    // A run of dpkg that was cut off has to be brought to its end before anything else.
+    "case $said in *'dpkg --configure -a'*)",
+    '  dpkg --force-confdef --force-confold --configure -a',
+    `  if ${due} >/dev/null 2>&1; then exit 0; fi ;;`,
+    'esac',
+  ];
+  if (!present) return [...begun, due].join('\n');
+  return [
+    ...begun,
     // apt waits for dpkg's lock by itself, but not for that of the lists.
     `n=0; until said=$(${apt} update 2>&1); do`,
     `  case $said in *'Could not get lock'*) ;; *) printf '%s\\n' "$said"; break ;; esac`,
     `  n=$((n + 2)); if [ "$n" -gt ${LOCK_SECONDS} ]; then printf '%s\\n' "$said" >&2; exit 1; fi; sleep 2`,
     'done',
-    `${apt} install --no-install-recommends -- ${words}`,
+    due,
   ].join('\n');
 }
 
