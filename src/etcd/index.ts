@@ -39,6 +39,7 @@ export { timeStamp } from './live/aside.ts';
 export { carryOut, type Operation } from './live/carry-out.ts';
 export { LiveCluster } from './live/cluster.ts';
 export { lookAtFiles } from './live/files.ts';
+export { measureMove, performMove } from './live/move.ts';
 export { perform, prepareTasks } from './live/perform.ts';
 export { compareFiles, performRoll } from './live/roll.ts';
 export {
