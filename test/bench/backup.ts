@@ -49,13 +49,16 @@ try {
   const all = new Map<string, number[]>();
   const note = (what: string, value: number) => void all.set(what, [...(all.get(what) ?? []), value]);
   for (let round = 0; round < rounds; round++) {
-    note('etcdctl snapshot save, s', (await timed(etcdctl, [...save, join(folder, 'witness.db')])).seconds);
+    const witness = await timed(etcdctl, [...save, join(folder, 'witness.db')]);
+    note('etcdctl snapshot save, s', witness.seconds);
+    note('etcdctl snapshot save, its CPU, s', witness.cpuSeconds);
     rmSync(join(folder, 'witness.db'));
     for (const verify of ['none', 'trial']) {
       mkdirSync(folder, { recursive: true });
       const run = await timed(process.execPath, [PLAY, 'backup_etcd', ...inventory, '-e', `verify=${verify}`]);
       note(`play, verify=${verify}, s`, run.seconds);
       note(`play, verify=${verify}, its snapshot alone, s`, Number(/ in ([\d.]+) s, \d+ MiB\/s/.exec(run.text)?.[1]));
+      note(`play, verify=${verify}, CPU of play, s`, run.cpuSeconds);
       note(`play, verify=${verify}, memory of play, MiB`, run.mostMib);
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder);
@@ -87,12 +90,20 @@ async function fill(): Promise<void> {
   client.close();
 }
 
-/** The most memory of the process itself, as the kernel has it (VmHWM). */
-function timed(program: string, args: readonly string[]): Promise<{ seconds: number; mostMib: number; text: string }> {
+interface Figures {
+  seconds: number;
+  /** Of the process itself: on a busy machine it says more than the time. */
+  cpuSeconds: number;
+  mostMib: number;
+  text: string;
+}
+
+/** The most memory of the process itself and its time, as the kernel has them (VmHWM, utime and stime in hundredths). */
+function timed(program: string, args: readonly string[]): Promise<Figures> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env: { ...process.env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] });
-    let [text, mostMib] = ['', 0];
+    let [text, mostMib, cpuSeconds] = ['', 0, 0];
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
@@ -102,13 +113,17 @@ function timed(program: string, args: readonly string[]): Promise<{ seconds: num
       try {
         const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
         mostMib = Math.max(mostMib, Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024);
+        const times = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+          .replace(/^.*\) /, '')
+          .split(' ');
+        cpuSeconds = (Number(times[11]) + Number(times[12])) / 100;
       } catch {
         // It has just ended.
       }
     }, 50);
     child.once('close', (code) => {
       clearInterval(watch);
-      if (code === 0) resolve({ seconds: (performance.now() - started) / 1000, mostMib, text });
+      if (code === 0) resolve({ seconds: (performance.now() - started) / 1000, cpuSeconds, mostMib, text });
       else reject(new Error(`${program} ${args.join(' ')} ended with ${code}:\n${text}`));
     });
   });
