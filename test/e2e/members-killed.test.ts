@@ -21,50 +21,34 @@ describe('killed after each step, and run again', () => {
     cluster = await Cluster.of(lab, '3.5.30', three);
   });
 
-  it('add_etcd ends as if it had not been', async () => {
-    const traffic = await cluster.traffic(three);
-    const lines = [
-      /^Prepare h4/,
-      /etcd\.conf is in place/,
-      /h4 is added as a/,
-      /^etcd is started/,
-      /changed: .* etcd is started/,
-      /h4 is promoted$/,
-      /^Lists/,
-      /^Prove/,
-    ];
-    for (const line of lines) {
-      await cluster.killedAt(line, ['add_etcd', '-l', 'h4'], four);
-      expectDone(await cluster.add('h4', four));
-      expect((await membersSeenBy(lab, 'h1')).map(({ name }) => name)).toEqual(four.map((host) => `etcd-${host}`));
-      expectDone(await cluster.delete('h4', four, '-e', 'purge=true'));
-      await lab.exec('h4', 'rm -rf /etc/etcd /opt/etcd');
-    }
-    await wasUnharmed(traffic, 'add and delete, killed and run again');
-    await cluster.isOf(three);
-  });
+  /** Where a run that adds, and one that takes out again, is killed. */
+  const moments: [RegExp, RegExp][] = [
+    [/^Prepare h4/, /^Leadership moves/],
+    [/etcd\.conf is in place/, /^h4 is removed/],
+    [/changed: .* h4 is added as a/, /changed: .* h4 is removed/],
+    [/^etcd is started/, /^etcd is stopped/],
+    [/changed: .* etcd is started/, /^Old data are moved/],
+    [/changed: .* h4 is promoted/, /changed: .* Old data are moved/],
+    [/^Lists/, /^Lists/],
+  ];
 
-  it('delete_etcd ends as if it had not been', async () => {
+  it('add_etcd and delete_etcd end as if they had not been', async () => {
     const traffic = await cluster.traffic(three);
-    for (const line of [
-      /^Leadership moves/,
-      /^h4 is removed/,
-      /changed: .* h4 is removed/,
-      /^etcd is stopped/,
-      /^Old data are moved/,
-      /^Lists/,
-    ]) {
+    const names = async () => (await membersSeenBy(lab, 'h1')).map(({ name }) => name);
+    for (const [adding, deleting] of moments) {
+      await cluster.killedAt(adding, ['add_etcd', '-l', 'h4'], four);
       expectDone(await cluster.add('h4', four));
-
-      if (line.source.includes('Leadership')) {
+      expect(await names(), `${adding}`).toEqual(four.map((host) => `etcd-${host}`));
+      if (deleting.source.includes('Leadership')) {
         await etcdctl(lab, await cluster.leader(four), `move-leader ${await cluster.idOf('h4', 'h1')}`);
       }
-      await cluster.killedAt(line, ['delete_etcd', '-l', 'h4', '--yes'], four);
+      await cluster.killedAt(deleting, ['delete_etcd', '-l', 'h4', '--yes'], four);
       expectDone(await cluster.delete('h4', four));
-      expect((await membersSeenBy(lab, 'h1')).map(({ name }) => name)).toEqual(three.map((host) => `etcd-${host}`));
+      expect(await names(), `${deleting}`).toEqual(three.map((host) => `etcd-${host}`));
       expect(await cluster.on('h4', 'systemctl is-enabled etcd; ls -d /var/lib/etcd')).toBe('disabled');
+      await lab.exec('h4', 'rm -rf /etc/etcd /var/lib/etcd.aside-*');
     }
-    await wasUnharmed(traffic, 'delete, killed and run again');
+    await wasUnharmed(traffic, 'add and delete, killed and run again');
     await cluster.isOf(three);
   });
 });
