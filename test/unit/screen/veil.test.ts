@@ -18,6 +18,10 @@ const error = () =>
 describe('behind a veil', () => {
   it.each<[string, RunEvent]>([
     ['a message', { type: 'message', level: 'info', text: 'a hunter2 b' }],
+    [
+      'the record of a message',
+      { type: 'message', level: 'info', text: '', data: { a: 'hunter2', b: [{ c: ['hunter2', 1, null] }], d: true } },
+    ],
     ['a play', { type: 'play-start', play: 'hunter2', hosts: ['h1'], control: false }],
     ['a task', { type: 'task-start', host: 'h1', task: 'hunter2' }],
     ['progress', { type: 'progress', host: 'h1', task: 'hunter2', done: 1, total: 2 }],
