@@ -151,7 +151,8 @@ export function reasons(seen: SeenHost, files: MemberFiles, state: ClusterState,
   const unit = files.unitDiffers || files.unitIsNewer ? ['etcd.service'] : [];
   const why = [...settings, ...unit];
   if (why.length > 0) return why;
-  if (memberAt(state, seen.host)?.serves === false) return ['it does not serve'];
+  // One that answers and has no leader waits for others: a restart of its own is of no help.
+  if (memberAt(state, seen.host)?.status === undefined) return ['it does not answer'];
   return forced ? ['as asked for'] : [];
 }
 

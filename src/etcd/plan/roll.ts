@@ -36,7 +36,7 @@ export interface Rolled {
 }
 
 /**
- * One member after the other: first those that do not serve, then followers, the leader last, when another one that is
+ * One member after the other: first those that do not answer, then followers, the leader last, when another one that is
  * level leads (etcd-io/website op-guide/maintenance; upgrades go the same way).
  */
 export function rollSteps(
@@ -45,17 +45,18 @@ export function rollSteps(
   { leader = state.leader?.host, phase, allServe = false }: RollOptions = {},
 ): Rolled {
   const inOrder = state.sight.hosts.flatMap(({ host }) => due.find((one) => one.host === host) ?? []);
-  const serves = ({ host }: Due) => allServe || memberAt(state, host)?.serves === true;
+  const answers = ({ host }: Due) => allServe || memberAt(state, host)?.status !== undefined;
   const row = [
-    ...inOrder.filter((one) => !serves(one)),
-    ...inOrder.filter((one) => serves(one) && one.host !== leader),
-    ...inOrder.filter((one) => serves(one) && one.host === leader),
+    ...inOrder.filter((one) => !answers(one)),
+    ...inOrder.filter((one) => answers(one) && one.host !== leader),
+    ...inOrder.filter((one) => answers(one) && one.host === leader),
   ];
   const actions: Planned<RollAction>[] = [];
   let leads = leader;
-  for (const { host, why } of row) {
+  for (const [at, { host, why }] of row.entries()) {
     if (host === leads) {
-      const heir = heirOf(state, host, allServe);
+      const restarted = row.slice(0, at).map((one) => one.host);
+      const heir = heirOf(state, host, (one) => allServe || one.serves || restarted.includes(one.host ?? ''));
       if (heir?.host !== undefined) {
         actions.push({
           action: { do: 'move leader', from: host, to: heir.host, toId: heir.member.id },
@@ -82,9 +83,9 @@ export function rollSteps(
   return { actions, leader: leads };
 }
 
-/** The first voter that could lead: that it is level is waited for, before it is asked to. */
-function heirOf(state: ClusterState, leader: string, allServe: boolean): MemberSight | undefined {
-  const others = state.voters.filter((one) => one.host !== leader && (allServe || one.serves));
+/** The first voter that could lead by then: that it is level is waited for, before it is asked to. */
+function heirOf(state: ClusterState, leader: string, serves: (one: MemberSight) => boolean): MemberSight | undefined {
+  const others = state.voters.filter((one) => one.host !== leader && serves(one));
   return state.sight.hosts.flatMap(({ host }) => others.find((one) => one.host === host) ?? [])[0];
 }
 

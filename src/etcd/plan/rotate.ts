@@ -201,7 +201,8 @@ class Course {
     if (sent.length > 0) steps.push(this.#send(1, [], sent));
     const told = (one: SeenHost) => configurationOf(one)?.get('PLAY_TRUSTED_CA') === trustedCaSum(old);
     const due = seen.filter((one) => !isRunning(one) || !readsOnly(one, old) || !told(one)).map(({ host }) => host);
-    return [...steps, ...this.#restart(due, 1), control('drop new')];
+    // One that fell over its restart comes first here, too.
+    return [...steps, ...this.#restart(due, 1, false), control('drop new')];
   }
 
   #leavesOfOld(): Steps {
@@ -246,12 +247,12 @@ class Course {
   }
 
   #restartAll(phase: 1 | 3): Steps {
-    return this.#restart(this.#hosts, phase);
+    return this.#restart(this.#hosts, phase, true);
   }
 
-  #restart(hosts: readonly string[], phase: 1 | 3): Steps {
+  #restart(hosts: readonly string[], phase: 1 | 3, allServe: boolean): Steps {
     const due = hosts.map((host) => ({ host, why: `phase ${phase}: restart: the CA that it trusts` }));
-    const rolled = rollSteps(this.#state, due, { leader: this.#leader, phase, allServe: true });
+    const rolled = rollSteps(this.#state, due, { leader: this.#leader, phase, allServe });
     this.#leader = rolled.leader;
     return rolled.actions;
   }
