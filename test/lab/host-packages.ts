@@ -10,8 +10,6 @@ import { cacheDir, lockDir } from './places.ts';
 import { ensureRoot } from './rootfs.ts';
 import type { Suite } from './suite.ts';
 
-const folderOn = '/srv/debian-packages';
-
 /**
  * Gives a host a repository on its own disk, with packages of its Debian release and all that they need on a fresh host.
  * Nothing is installed, and apt on the host has not read the repository's list yet.
@@ -22,14 +20,18 @@ export async function givePackages(lab: Lab, host: string, names: readonly strin
   await giveRepository(lab, host, folder);
 }
 
-/** Gives a host the packages (`.deb`) of a folder of this machine as a repository, in place of what it had from here. */
-export async function giveRepository(lab: Lab, host: string, folder: string): Promise<void> {
-  const debs = (await readdir(folder)).filter((name) => name.endsWith('.deb'));
-  const index = await Promise.all(debs.map((name) => packageStanza(folder, name)));
+/**
+ * Gives a host the packages (`.deb`) of a folder of this machine as a repository, in place of what it had from here by the
+ * same name.
+ */
+export async function giveRepository(lab: Lab, host: string, folder: string, name = 'debian'): Promise<void> {
+  const folderOn = `/srv/${name}-packages`;
+  const debs = (await readdir(folder)).filter((file) => file.endsWith('.deb'));
+  const index = await Promise.all(debs.map((file) => packageStanza(folder, file)));
   await writeFile(join(folder, 'Packages'), index.join('\n'));
   const script = [
     `rm -rf ${folderOn}; mkdir -p ${folderOn}; base64 -d | tar -C ${folderOn} -xf -`,
-    `echo 'deb [trusted=yes] file:${folderOn} ./' >/etc/apt/sources.list.d/lab.list`,
+    `echo 'deb [trusted=yes] file:${folderOn} ./' >/etc/apt/sources.list.d/${name}.list`,
   ];
   const tar = await command('sh', ['-c', 'tar -C "$1" -cf - . | base64 -w 0', 'sh', folder]);
   const { code, stderr } = await lab.exec(host, `set -e; ${script.join('; ')}`, { input: tar });

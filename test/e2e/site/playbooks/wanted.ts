@@ -7,6 +7,7 @@ import {
   copyTree,
   directory,
   file,
+  firewall,
   group,
   hostEntries,
   lineInFile,
@@ -25,6 +26,7 @@ import {
   timer,
   unit,
   user,
+  variable,
 } from 'etcd-play';
 
 /** Of the password `open sesame`. */
@@ -44,9 +46,17 @@ export default playbook({
   name: 'wanted',
   description: 'one task for each kind of resource',
   hosts: 'all',
-  plays: () => [
+  variables: {
+    archive: variable.path('what is unpacked', { required: true }),
+    web: variable.text('which lab-web', { default: '1.0-1' }),
+  },
+  plays: (run) => [
     play('Wanted', {
       tasks: [
+        task('Firewall', () => [
+          firewall({ ports: ['8080/tcp', '9000-9010/tcp', '53/udp'] }),
+          firewall({ ports: ['2380/tcp', '7000-7001/udp'], from: ['10.0.0.0/8', '10.99.0.1', 'fd00::/8'] }),
+        ]),
         task('Group', () => group({ name: 'app', gid: 4100 })),
         task('User', () =>
           user({
@@ -64,7 +74,7 @@ export default playbook({
         task('Directory', () => directory({ path: '/srv/app/data', owner: 'app', group: 'adm', mode: 0o2750 })),
         task('File', () => file({ path: '/srv/app/hello', content: 'hello\n', owner: 'app', mode: 0o644 })),
         task('Secret file', () => file({ path: '/srv/app/key', content: new Secret('hush, hush'), mode: 0o600 })),
-        task('Template', ({ host, run }) =>
+        task('Template', ({ host }) =>
           template({
             template: 'app.conf.hbs',
             dirs: run.templateDirs,
@@ -78,9 +88,7 @@ export default playbook({
         task('Copy', () => copy({ source: 'files/index.html', path: '/srv/app/index.html', mode: 0o644 })),
         task('Tree', () => copyTree({ source: 'files', path: '/srv/app/www', owner: 'app', mode: 0o640 })),
         task('Link', () => link({ path: '/srv/app/current', target: 'www/pages' })),
-        task('Archive', ({ vars }) =>
-          archive({ source: String(vars.get('archive')?.value), dest: '/srv/app/unpacked' }),
-        ),
+        task('Archive', () => archive({ source: run.value('archive'), dest: '/srv/app/unpacked' })),
         task('Line', () => lineInFile({ path: '/etc/issue', line: 'Authorised people only', before: 'beginning' })),
         task('Block', () =>
           blockInFile({ path: '/etc/issue.net', name: 'terms', lines: ['No entry', 'No exit'], backup: true }),
@@ -94,7 +102,7 @@ export default playbook({
             values: { 'net.ipv4.tcp_keepalive_time': 1234, 'net.ipv4.ip_local_port_range': '20000 61000' },
           }),
         ),
-        task('Packages', () => packages({ names: ['lab-web=1.0-1', 'lab-server'] })),
+        task('Packages', () => packages({ names: [`lab-web=${run.value('web')}`, 'lab-server'] })),
         task('Unit', () => unit({ name: 'app.service', content: appUnit })),
         task('Service', () => service({ name: 'app', state: 'started', enabled: true })),
         task('Service of a package', () => service({ name: 'lab-web', state: 'started', enabled: true })),
