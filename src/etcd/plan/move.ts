@@ -230,9 +230,9 @@ function refuseRequest({ sight, limited, to }: MoveRequest): Refusal[] {
 
 /** A cluster of one says nothing while it is stopped: then what lies on its hosts is all that there is to go by. */
 function withLone(state: ClusterState, from: SeenHost, target: SeenHost): ClusterState {
-  const { hosts, lost } = state.sight;
+  const { hosts } = state.sight;
   const [mark, ...more] = from.facts.moves?.moving ?? [];
-  if (state.members.length > 0 || lost.length > 0 || !mark || more.length > 0) return state;
+  if (state.members.length > 0 || !mark || more.length > 0) return state;
   if (configurationOf(from)?.get('ETCD_INITIAL_CLUSTER')?.includes(',') !== false) return state;
   if (hosts.some((seen) => seen !== from && seen !== target && hasData(seen))) return state;
   const { name, advertiseClientUrls: clientUrls } = from.settings;
