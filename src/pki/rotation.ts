@@ -138,6 +138,7 @@ async function makeNext(dir: string, own: { cert: string; key: string }, wish: N
     { name: OLD_CERT, content: authority.pem, mode: CERT_MODE },
   ]);
   await syncDirectory(folder);
+  if ((await inspectAuthority(folder, now)).state === 'ready') return;
   const { makeAuthority } = await import('./issue.ts');
   const { algorithm, commonName, lifetimeMs } = wish;
   await makeAuthority(folder, { algorithm, commonName, validity: caValidity(now, lifetimeMs) });
