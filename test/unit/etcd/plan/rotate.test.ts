@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { refuseOtherCa } from '../../../../src/etcd/plan/create-refusals.ts';
 import { planAuthority, planOutage, planRotateLeaves } from '../../../../src/etcd/plan/rotate.ts';
 import { act, freshWorld, lookAt, type RotationWorld, words } from './rotation-world.ts';
 
@@ -65,6 +66,33 @@ describe('a change of CA', () => {
     expect(plan.kind === 'plan' && plan.actions.find(({ action }) => action.do === 'all at once')?.step.quorum).toMatch(
       /NOTHING IS SERVED/,
     );
+  });
+});
+
+describe('a change of CA that is half done', () => {
+  it.each([
+    [
+      'only the control machine trusts both',
+      ['both, old signs', 'old'],
+      /a change of CA is half done: h1, h2, h3 have not all .*play rotate_certs_etcd/,
+    ],
+    [
+      'only the control machine trusts the new one alone',
+      ['new', 'both'],
+      /a change of CA is half done: .*-e back=true/,
+    ],
+    ['nothing is in common', ['new', 'old'], /trust another CA than the one in .*play rotate_certs_etcd -e ca=true/],
+  ] as const)('is named to whoever adds or creates where %s', (_, [stage, file], words) => {
+    const world = { ...freshWorld(3), stage };
+    const { sight, ca } = lookAt({ ...world, hosts: world.hosts.map((one) => ({ ...one, file })) });
+    const refusals = refuseOtherCa({ hosts: sight.hosts, limited: [], ca, certLocalDir: '/inv/pki' });
+    expect(refusals.map(({ reason, next }) => `${reason} → ${next}`).join()).toMatch(words);
+  });
+
+  it('is no matter where all hosts have what the control machine has', () => {
+    const world = { ...freshWorld(3), stage: 'both, old signs' as const };
+    const { sight, ca } = lookAt({ ...world, hosts: world.hosts.map((one) => ({ ...one, file: 'both' as const })) });
+    expect(refuseOtherCa({ hosts: sight.hosts, limited: [], ca, certLocalDir: '/inv/pki' })).toEqual([]);
   });
 });
 

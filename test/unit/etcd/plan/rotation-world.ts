@@ -30,7 +30,8 @@ export interface RotationWorld {
   leader: string;
 }
 
-const PEM: Record<Trust, string> = { old: 'OLD\n', new: 'NEW\n', both: 'OLD\nNEW\n' };
+const block = (words: string) => `-----BEGIN CERTIFICATE-----\n${words}\n-----END CERTIFICATE-----\n`;
+const PEM: Record<Trust, string> = { old: block('old'), new: block('new'), both: block('old') + block('new') };
 const wanted = new Map([1, 2, 3, 5].map((size) => [size, new Wanted(size)]));
 export const SIZES = [...wanted.keys()];
 const configurations = new Map<string, string>();
