@@ -173,7 +173,9 @@ function steps(
     }
     // While one of two is stopped nothing can be changed any more.
     if (small) update();
-    if (runsHere || from.facts.service.enabled !== false || !markOf(from, id)) {
+    // Between two tries of systemd nothing runs, and yet it would come back.
+    const ends = ['inactive', 'failed'].includes(from.facts.service.activeState);
+    if (!ends || from.facts.service.enabled !== false || !markOf(from, id)) {
       push([here], { do: 'stop to move', host: here, id }, 'stop and disable etcd.service', without, goBack);
     }
     if (!isHeld(from, id)) {
