@@ -50,7 +50,8 @@ export function assess(sight: ClusterSight): ClusterState {
   const { hosts, lost } = sight;
   const list = listOf(hosts);
   const members = list.map((member): MemberSight => {
-    const seen = hosts.find((one) => isOf(member, one));
+    // A process tells better than an address: a member that is on its way to another host is listed there already.
+    const seen = hosts.find((one) => statusOf(one)?.memberId === member.id) ?? hosts.find((one) => isOf(member, one));
     const away = lost.find(({ settings }) => member.peerUrls.includes(settings.advertisePeerUrl));
     const status = seen && statusOf(seen);
     const serves = status?.memberId === member.id && status.leaderId !== undefined;

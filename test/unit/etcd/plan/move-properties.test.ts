@@ -23,7 +23,8 @@ const cases = Array.from({ length: SEEDS }, (_, n) => {
   const luck = chance(n + 1);
   const world = anyMoveWorld(luck);
   const from = luck.percent(90) ? luck.pick(world.members).at : luck.pick(world.places).host;
-  const to = luck.percent(90) ? world.places.at(-1)!.host : luck.pick(world.places).host;
+  const free = world.places.filter(({ host }) => !world.members.some(({ at }) => at === host));
+  const to = luck.pick(luck.percent(90) ? free : world.places).host;
   return { seed: n + 1, luck, world, from, to, made: plan(world, from, to) };
 });
 const planned = cases.filter(({ made }) => actionsOf(made).length > 0);

@@ -286,10 +286,15 @@ export function anyMoveWorld({ pick, percent }: Chance): MoveWorld {
   const size = pick([1, 1, 2, 3, 3, 3, 4, 5, 7]);
   const { hosts } = wantedFor(version);
   const rough = percent(25);
-  const members = hosts.slice(0, size).map((at) => ({ id: `id${at}`, at, name: settingsOf(version, at).name }));
+  const more = pick([1, 1, 2]);
+  // The host that is free may stand anywhere in the inventory.
+  const first = percent(50) ? more : 0;
+  const members = hosts
+    .slice(first, first + size)
+    .map((at) => ({ id: `id${at}`, at, name: settingsOf(version, at).name }));
   const pairs = members.map(({ name, at }) => ({ name, peerUrl: urlOf(version, at) }));
-  const places = hosts.slice(0, size + pick([1, 1, 2])).map((host, n): Place => {
-    const isMember = n < size;
+  const places = hosts.slice(0, size + more).map((host, n): Place => {
+    const isMember = n >= first && n < first + size;
     const once = !isMember && percent(20);
     return {
       host,
