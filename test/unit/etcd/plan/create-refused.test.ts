@@ -87,7 +87,7 @@ describe('a host that is more, or less, than the cluster has', () => {
     const missing = four.members(['h1', 'h2', 'h3', 'h4']);
     const found = refusals(three.map((seen) => ({ ...seen, api: { ...seen.api!, members: missing } })));
     expect(found).toEqual([
-      'all: the cluster has a member that the inventory does not: etcd-h4 (https://10.0.0.14:2380) → Put it into the inventory, or take it out of the cluster: play delete_etcd -l etcd-h4',
+      'all: the cluster has a member that the inventory does not: etcd-h4 (https://10.0.0.14:2380) → Put it into the inventory, or take it out of the cluster: play delete_etcd -e member=etcd-h4',
     ]);
   });
 
