@@ -42,10 +42,12 @@ import {
   silentError,
   sizeWarning,
   startEtcd,
+  surroundingsResources,
   unitResources,
   untilMembersAgree,
   untilPeerAnswers,
   waitUntilReady,
+  wantsSurroundings,
 } from 'etcd-play/etcd';
 
 /** How long the members may take to find each other and elect a leader, and then to agree on everything. */
@@ -241,6 +243,9 @@ export default playbook({
             configurationResource(own(host), configuration(host, plan.state, archOf(host))),
           ),
           task('etcd.service is in place', ({ host }) => unitResources(own(host), run.templateDirs)),
+          ...(wantsSurroundings(all)
+            ? [task('Surroundings are as wanted', ({ host }) => surroundingsResources(own(host), all))]
+            : []),
         ],
       }),
 

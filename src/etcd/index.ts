@@ -59,7 +59,9 @@ export {
   directoryResources,
   type MemberCertificates,
   releaseResources,
+  surroundingsResources,
   unitResources,
+  wantsSurroundings,
 } from './member.ts';
 export type { HostFacts } from './observe.ts';
 export type { ChangePlan, MemberAction, Planned } from './plan/action.ts';

@@ -1,12 +1,16 @@
+import { isIP } from 'node:net';
 import { posix } from 'node:path';
 import type { KeyPair } from '../pki/store.ts';
 import { systemUser } from '../resource/account.ts';
 import { archive } from '../resource/archive.ts';
 import { directory } from '../resource/directory.ts';
 import { file } from '../resource/file.ts';
+import { firewall } from '../resource/firewall.ts';
+import { hostEntries } from '../resource/host-entries.ts';
 import { link } from '../resource/link.ts';
 import { pending } from '../resource/pending.ts';
 import type { Resource } from '../resource/resource.ts';
+import { script } from '../resource/script.ts';
 import { enabled, unit } from '../resource/service.ts';
 import { certificateFiles, configurationFile, releaseDirectory, renderUnit } from './configuration.ts';
 import type { Release } from './releases.ts';
@@ -90,4 +94,40 @@ export function configurationResource(settings: EtcdSettings, content: string): 
 export function unitResources(settings: EtcdSettings, templateDirs: readonly string[]): Resource[] {
   const content = renderUnit({ settings, templateDirs });
   return [unit({ name: 'etcd.service', content, keepForeign: 'Written by etcd-play' }), enabled('etcd.service')];
+}
+
+/** What lies around etcd on a host, where it is asked for: names of the others, open ports, the context of the binaries. */
+export function surroundingsResources(settings: EtcdSettings, all: readonly EtcdSettings[]): Resource[] {
+  const { manageHosts, openFirewall, selinux, clientPort, peerPort } = settings;
+  return [
+    ...(manageHosts ? [hostEntries({ name: 'etcd', entries: entriesOf(all) })] : []),
+    ...(openFirewall ? [firewall({ ports: [`${clientPort}/tcp`, `${peerPort}/tcp`] })] : []),
+    ...(selinux === 'context' ? [binariesContext(settings)] : []),
+  ];
+}
+
+/** Whether any of that is asked for: where it is not, a run does not speak of it. */
+export function wantsSurroundings(all: readonly EtcdSettings[]): boolean {
+  return all.some(({ manageHosts, openFirewall, selinux }) => manageHosts || openFirewall || selinux === 'context');
+}
+
+/** A host is listed by its inventory name and its member's, at the address that the others reach it at. */
+export function entriesOf(all: readonly EtcdSettings[]): { address: string; names: string[] }[] {
+  return all.flatMap(({ host, name, advertisePeerUrl }) => {
+    const address = new URL(advertisePeerUrl).hostname.replace(/^\[|\]$/g, '');
+    const names = [...new Set([host, name])].filter((one) => isIP(one) === 0);
+    return isIP(address) !== 0 && names.length > 0 ? [{ address, names }] : [];
+  });
+}
+
+/** systemd may start what is `bin_t`; files in /opt are not that by themselves. */
+function binariesContext(settings: EtcdSettings): Resource {
+  const dir = releaseDirectory(settings);
+  const text = [
+    'set -e',
+    `if command -v semanage >/dev/null; then semanage fcontext -a -t bin_t '${settings.installDir}/v[^/]+/etcd.*' 2>/dev/null || :; fi`,
+    `chcon -t bin_t -- '${dir}'/etcd*`,
+  ].join('\n');
+  const isDone = `! [ -e /sys/fs/selinux/enforce ] || [ "$(stat -c %C '${dir}/etcd' | cut -d: -f3)" = bin_t ]`;
+  return script({ text, unless: isDone });
 }

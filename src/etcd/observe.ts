@@ -24,6 +24,8 @@ export interface HostFacts {
   /** As `uname -m` says: x86_64, aarch64. */
   machine: string;
   os: string;
+  /** SELinux is there, and refuses what its policy does not allow. */
+  enforces?: boolean;
   hostName: string;
   /** The host's own identity: two inventory names with one id are one host. */
   machineId: string;
@@ -99,6 +101,7 @@ export function observeScript(request: ObserveRequest): string {
     'uname -nm | { read -r n m; echo "machine $m"; echo "hostname $n"; }',
     '[ -r /etc/machine-id ] && read -r id </etc/machine-id && echo "machine-id $id"',
     '( . /etc/os-release 2>/dev/null; echo "os ${PRETTY_NAME:-unknown}" )',
+    'read -r e 2>/dev/null </sys/fs/selinux/enforce && [ "$e" = 1 ] && echo "selinux 1"',
     `u=$(systemctl show etcd.service -p ${UNIT_PROPERTIES.join(' -p ')} 2>/dev/null)`,
     block('unit', 'echo "$u"'),
     'pid=${u##*MainPID=}; pid=${pid%%[!0-9]*}',
@@ -159,6 +162,7 @@ export function parseFacts(stdout: string, walDir: string | undefined): HostFact
     init: values.get('init') ?? '',
     machine: values.get('machine') ?? '',
     os: values.get('os') ?? '',
+    ...(values.has('selinux') && { enforces: true }),
     hostName: values.get('hostname') ?? '',
     machineId: values.get('machine-id') ?? '',
     clockSeconds: Number(values.get('clock') ?? Number.NaN),

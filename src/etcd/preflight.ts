@@ -32,6 +32,12 @@ export function hostComplaints(facts: HostFacts, settings: EtcdSettings): Compla
     const known = Object.keys(ARCHITECTURES).join(', ');
     complain(`etcd has no supported release for ${facts.machine || 'this machine'}`, `Use a host of ${known}.`);
   }
+  if (facts.enforces && settings.selinux === 'refuse') {
+    complain(
+      'SELinux enforces on this host, and may keep systemd from starting etcd',
+      'Set ETCD_SELINUX=context (the binaries become bin_t), or ETCD_SELINUX=ignore where its policy allows it already.',
+    );
+  }
   for (const port of [settings.peerPort, settings.clientPort]) {
     if (facts.listeners.some((one) => one.port === port && !one.ours)) {
       const name = port === settings.peerPort ? 'ETCD_PEER_PORT' : 'ETCD_CLIENT_PORT';

@@ -5,7 +5,13 @@ import { ensurePki, planPki } from '../../pki/store.ts';
 import type { Resource } from '../../resource/resource.ts';
 import { probeAll } from '../../runner/batch.ts';
 import { CLIENT_ID, peerId, pkiRequest, serverId } from '../certificates.ts';
-import { certificateResources, configurationResource, type MemberCertificates, unitResources } from '../member.ts';
+import {
+  certificateResources,
+  configurationResource,
+  type MemberCertificates,
+  surroundingsResources,
+  unitResources,
+} from '../member.ts';
 import type { MemberPair } from '../plan/action.ts';
 import type { MemberFiles } from '../plan/reload.ts';
 import { configurationOf } from '../plan/seen.ts';
@@ -56,7 +62,7 @@ export async function lookAtFiles(cluster: LiveCluster, host: string, wish: File
   const groups = {
     certificates: certificates ? certificateResources(own, certificates) : [],
     configuration: [configurationResource(own, configuration)],
-    unit: unitResources(own, cluster.run.templateDirs),
+    unit: [...unitResources(own, cluster.run.templateDirs), ...surroundingsResources(own, cluster.allSettings)],
   };
   const all = Object.values(groups).flat();
   const [found, process] = await Promise.all([probeAll(connection, all), lookAtProcess(connection, own)]);

@@ -11,7 +11,9 @@ import {
   configurationResource,
   directoryResources,
   releaseResources,
+  surroundingsResources,
   unitResources,
+  wantsSurroundings,
 } from '../member.ts';
 import type { MemberAction, MemberPair } from '../plan/action.ts';
 import { isJoining } from '../plan/join.ts';
@@ -132,7 +134,15 @@ export function prepareTasks(cluster: LiveCluster, hosts: readonly string[], pai
     task('Certificates are in place', ({ host }) => certificateResources(own(host), certificates?.of(host))),
     task('etcd.conf is in place', ({ host }) => configurationResource(own(host), cluster.configuration(host, pairs))),
     task('etcd.service is in place', ({ host }) => unitResources(own(host), run.templateDirs)),
+    ...surroundingsTasks(cluster),
   ];
+}
+
+/** None where nothing of that is asked for. */
+export function surroundingsTasks(cluster: LiveCluster): Task[] {
+  const all = cluster.allSettings;
+  if (!wantsSurroundings(all)) return [];
+  return [task('Surroundings are as wanted', ({ host }) => surroundingsResources(cluster.own(host), all))];
 }
 
 /** The line of the members alone: everything else in the file is the business of reload_etcd. */

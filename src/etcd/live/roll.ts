@@ -13,7 +13,7 @@ import { waitUntilReady } from '../start.ts';
 import type { LiveCluster } from './cluster.ts';
 import { certificatesAtHand, type FilesWish } from './files.ts';
 import { untilLevel } from './level.ts';
-import { perform } from './perform.ts';
+import { perform, surroundingsTasks } from './perform.ts';
 import { isServing, putBack, restartEtcd, saveFiles } from './restart.ts';
 import { proveServed } from './served.ts';
 
@@ -80,6 +80,7 @@ export function fileTasks(cluster: LiveCluster, files: (host: string) => MemberF
   return [
     task('etcd.conf is in place', ({ host }) => configurationResource(cluster.own(host), files(host).configuration)),
     task('etcd.service is in place', ({ host }) => unitResources(cluster.own(host), templateDirs)),
+    ...surroundingsTasks(cluster),
   ];
 }
 

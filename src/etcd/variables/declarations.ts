@@ -16,7 +16,7 @@ import {
 } from '../../variables/kinds.ts';
 import { defaultVersion, etcdSetting, spanText } from '../versions.ts';
 import { address, addresses, ipAddresses, listenUrls } from './addresses.ts';
-import { keyAlgorithms, logLevels, retention, version } from './kinds.ts';
+import { keyAlgorithms, logLevels, retention, selinuxModes, version } from './kinds.ts';
 
 export const sections = [
   'Cluster',
@@ -24,6 +24,7 @@ export const sections = [
   'Directories',
   'Certificates',
   'Behaviour',
+  'Surroundings',
   'Backup',
 ] as const;
 
@@ -365,6 +366,36 @@ export const declared = {
     description:
       "Further settings of etcd by its own environment names, and GOGC, GOMAXPROCS, GOMEMLIMIT, GODEBUG for Go's runtime. Those that have a variable here, or that etcd-play sets itself, are refused, and so are those that the version does not know.",
     example: 'ETCD_MAX_TXN_OPS=512,GOMAXPROCS=4',
+  }),
+
+  manageHosts: declare({
+    name: 'ETCD_MANAGE_HOSTS',
+    section: 'Surroundings',
+    kind: flag,
+    scope: 'cluster',
+    default: false,
+    description: 'Whether `/etc/hosts` of each host lists the hosts of the inventory, in a block of its own.',
+    example: 'true',
+  }),
+  openFirewall: declare({
+    name: 'ETCD_OPEN_FIREWALL',
+    section: 'Surroundings',
+    kind: flag,
+    scope: 'host',
+    default: false,
+    description:
+      'Whether the peer and client ports are opened in firewalld or ufw, where one of them is active. Nothing is closed, and no firewall is switched off.',
+    example: 'true',
+  }),
+  selinux: declare({
+    name: 'ETCD_SELINUX',
+    section: 'Surroundings',
+    kind: oneOf(selinuxModes),
+    scope: 'host',
+    default: 'refuse',
+    description:
+      'What is done where SELinux enforces: `refuse` says so and changes nothing; `context` gives the binaries the type that systemd may start (`bin_t`), by `semanage fcontext` where it is there, and by `chcon`; `ignore` is for hosts whose policy allows it already.',
+    example: 'context',
   }),
 
   tmpBackupDir: declare({

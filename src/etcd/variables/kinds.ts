@@ -4,6 +4,8 @@ import { parseVersion, versionProblem } from '../versions.ts';
 export const keyAlgorithms = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072', 'rsa-4096'] as const;
 export type KeyAlgorithm = (typeof keyAlgorithms)[number];
 export const logLevels = ['debug', 'info', 'warn', 'error', 'panic', 'fatal'] as const;
+export const selinuxModes = ['refuse', 'context', 'ignore'] as const;
+export type SelinuxMode = (typeof selinuxModes)[number];
 export type LogLevel = (typeof logLevels)[number];
 
 /** A release of etcd that may be installed, as `3.5.30`. */

@@ -3,7 +3,7 @@ import { placeOf, quoted } from '../../variables/read-value.ts';
 import { bracketed, canonicalAddress, isWildcard } from './addresses.ts';
 import { type Complain, checkCluster, checkSettings } from './checks.ts';
 import { declared, type VariableDeclaration } from './declarations.ts';
-import type { KeyAlgorithm, LogLevel } from './kinds.ts';
+import type { KeyAlgorithm, LogLevel, SelinuxMode } from './kinds.ts';
 import { type Declared, type Places, readValues } from './reading.ts';
 import { settle } from './settle.ts';
 
@@ -76,6 +76,12 @@ export interface EtcdSettings {
   enableV2?: boolean;
   /** Further environment of etcd, by name. */
   extra: Record<string, string>;
+
+  /** `/etc/hosts` lists the hosts of the inventory. */
+  manageHosts: boolean;
+  /** The ports are opened in the firewall that is active. */
+  openFirewall: boolean;
+  selinux: SelinuxMode;
 
   tmpBackupDir?: string;
   /** Absolute, on the control machine. */

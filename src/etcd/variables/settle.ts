@@ -69,6 +69,9 @@ export function settle(
     initialCorruptCheck: values.initialCorruptCheck ?? !isEndOfLife(version),
     ...(values.enableV2 !== undefined && { enableV2: values.enableV2 }),
     extra: value('extra'),
+    manageHosts: value('manageHosts'),
+    openFirewall: value('openFirewall'),
+    selinux: value('selinux'),
     ...(values.tmpBackupDir !== undefined && { tmpBackupDir: values.tmpBackupDir }),
     ...(values.localBackupDir !== undefined && { localBackupDir: local('localBackupDir', values.localBackupDir) }),
   };

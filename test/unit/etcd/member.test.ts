@@ -5,8 +5,11 @@ import {
   certificateResources,
   configurationResource,
   directoryResources,
+  entriesOf,
   releaseResources,
+  surroundingsResources,
   unitResources,
+  wantsSurroundings,
 } from '../../../src/etcd/member.ts';
 import type { Resource } from '../../../src/resource/resource.ts';
 import { found, state } from '../resource/on-this-machine.ts';
@@ -149,5 +152,42 @@ describe('the settings and the unit', () => {
 
   it('start etcd at boot', () => {
     expect(ids(unitResources(settings(), []))).toEqual(['unit etcd.service', 'service etcd.service']);
+  });
+});
+
+describe('what lies around etcd on a host', () => {
+  const wanted = (vars: Record<string, unknown>) => new Wanted(2, vars).settings;
+
+  it('is left alone unless it is asked for', () => {
+    const all = wanted({});
+    expect(wantsSurroundings(all)).toBe(false);
+    expect(surroundingsResources(all[0]!, all)).toEqual([]);
+  });
+
+  it.each<[Record<string, unknown>, string[]]>([
+    [{ ETCD_MANAGE_HOSTS: true }, ['host entries']],
+    [{ ETCD_OPEN_FIREWALL: true }, ['firewall']],
+    [{ ETCD_SELINUX: 'context' }, ['script']],
+    [{ ETCD_SELINUX: 'ignore' }, []],
+    [
+      { ETCD_MANAGE_HOSTS: true, ETCD_OPEN_FIREWALL: true, ETCD_SELINUX: 'context' },
+      ['host entries', 'firewall', 'script'],
+    ],
+  ])('%j', (vars, kinds) => {
+    const all = wanted(vars);
+    expect(surroundingsResources(all[0]!, all).map(({ kind }) => kind)).toEqual(kinds);
+    expect(wantsSurroundings(all)).toBe(kinds.length > 0);
+  });
+
+  it('opens the ports that etcd has', () => {
+    const [one] = wanted({ ETCD_OPEN_FIREWALL: true, ETCD_CLIENT_PORT: 12379 });
+    expect(ids(surroundingsResources(one!, [one!]))).toEqual(['firewall 12379/tcp 2380/tcp']);
+  });
+
+  it('lists each host by its own name and that of its member', () => {
+    expect(entriesOf(wanted({}))).toEqual([
+      { address: '10.0.0.11', names: ['h1', 'etcd-h1'] },
+      { address: '10.0.0.12', names: ['h2', 'etcd-h2'] },
+    ]);
   });
 });

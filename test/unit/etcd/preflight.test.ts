@@ -64,6 +64,7 @@ describe('a host', () => {
       {},
       /listen on 10.0.0.11, .*it has 192.0.2.1\) → Set ETCD_LISTEN_ADDRESS/,
     ],
+    ['where SELinux enforces', { enforces: true }, {}, /SELinux enforces .* → Set ETCD_SELINUX=context/],
     ['without the IPv6 address to listen on', {}, { ETCD_LISTEN_ADDRESS: 'fd00::12' }, /listen on fd00::12/],
     [
       'with a stray binary',
@@ -85,6 +86,8 @@ describe('a host', () => {
 
   it.each<[string, Partial<HostFacts>, Record<string, unknown>]>([
     ['on arm64', { machine: 'aarch64' }, {}],
+    ['where SELinux enforces and is heeded', { enforces: true }, { ETCD_SELINUX: 'context' }],
+    ['where SELinux enforces and is known to allow it', { enforces: true }, { ETCD_SELINUX: 'ignore' }],
     ['whose ports are taken by its own etcd', { listeners: [2379, 2380].map((port) => ({ port, ours: true })) }, {}],
     ['where another program has a port that is not used', { listeners: [{ port: 2381, ours: false }] }, {}],
     ['whose addresses are not known', { localAddresses: [] }, {}],
