@@ -112,7 +112,8 @@ const cases: Case[] = [
     hosts: ['h1', 'h2', 'h3', 'h4', 'h5'],
     version: '3.5.30',
     inventory: (folder) => {
-      const more = { ETCD_CLIENT_PORT: '12379', ETCD_PEER_PORT: '12380', ETCD_WAL_DIR: '/srv/etcd-log' };
+      const around = { ETCD_MANAGE_HOSTS: 'true', ETCD_OPEN_FIREWALL: 'true' };
+      const more = { ...around, ETCD_CLIENT_PORT: '12379', ETCD_PEER_PORT: '12380', ETCD_WAL_DIR: '/srv/etcd-log' };
       const options = { hosts: ['h1', 'h2', 'h3', 'h4', 'h5'], user: 'plain', vars: vars('3.5.30', more) } as const;
       return [write(folder, 'hosts.ini', lab.inventory(options))];
     },
@@ -349,6 +350,17 @@ describe('a shared certificate directory', () => {
       'stat -c "%a %U %G" /etc/ssl/certs /etc/ssl/certs/other.pem; cat /etc/ssl/certs/other.pem',
     );
     expect(stdout).toBe('755 root root\n644 root root\nother\n');
+  });
+});
+
+describe('the surroundings of the five hosts', () => {
+  it('have each of them find the others by name; without a firewall no port is to be opened', async () => {
+    for (const host of ['h1', 'h5']) {
+      const hosts = (await lab.exec(host, 'cat /etc/hosts')).stdout;
+      for (const other of ['h1', 'h2', 'h3', 'h4', 'h5'])
+        expect(hosts).toContain(`${address(other)} ${other} etcd-${other}`);
+    }
+    expect((await lab.exec('h6', 'cat /etc/hosts')).stdout).not.toContain('etcd-');
   });
 });
 
