@@ -42,6 +42,36 @@ export function conceal(text: string): string {
   return text.replace(search, '***');
 }
 
+/** So many characters of a secret in a row tell it, however what lies around them was quoted. */
+const FRAGMENT_LENGTH = 8;
+const fragments = new Set<string>();
+let fragmented = 0;
+
+/**
+ * As {@link conceal}, and with `***` for each line that holds a part of a secret: for scripts and for what hosts say, where
+ * a value may stand as a shell, JSON or a program of its own writes it.
+ */
+export function concealLines(text: string): string {
+  if (known.size === 0) return text;
+  if (fragmented !== known.size) {
+    for (const part of known) {
+      for (let at = 0; at + FRAGMENT_LENGTH <= part.length; at++) fragments.add(part.slice(at, at + FRAGMENT_LENGTH));
+    }
+    fragmented = known.size;
+  }
+  return conceal(text)
+    .split('\n')
+    .map((line) => (holdsFragment(line) ? '***' : line))
+    .join('\n');
+}
+
+function holdsFragment(line: string): boolean {
+  for (let at = 0; at + FRAGMENT_LENGTH <= line.length; at++) {
+    if (fragments.has(line.slice(at, at + FRAGMENT_LENGTH))) return true;
+  }
+  return false;
+}
+
 /** A value that prints as `***` everywhere: string, JSON, console. Only {@link Secret.reveal} gives it. */
 export class Secret {
   readonly #value: string;

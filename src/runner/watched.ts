@@ -1,5 +1,6 @@
 import type { Connection, RunOptions } from '../connection/connection.ts';
 import type { ConnectionSettings } from '../connection/settings.ts';
+import { concealLines } from '../secret.ts';
 import type { Listener } from './events.ts';
 
 /** What somebody wants to see of connections: each script, or also what it is and what it says. */
@@ -11,7 +12,7 @@ export function watched(connection: Connection, watch: Watch, emit: Listener): C
   const run = async (script: string, options?: RunOptions) => {
     const started = performance.now();
     const sentBytes = options?.input?.sizeBytes ?? 0;
-    const shown = watch === 'output' ? { script } : {};
+    const shown = watch === 'output' ? { script: concealLines(script) } : {};
     const tell = (rest: { code: number | undefined; stdout?: string; stderr?: string }) =>
       emit({
         type: 'script',
@@ -25,7 +26,7 @@ export function watched(connection: Connection, watch: Watch, emit: Listener): C
     try {
       const result = await connection.run(script, options);
       const { code, stdout, stderr } = result;
-      tell(watch === 'output' ? { code, stdout, stderr } : { code });
+      tell(watch === 'output' ? { code, stdout: concealLines(stdout), stderr: concealLines(stderr) } : { code });
       return result;
     } catch (error) {
       tell({ code: undefined });

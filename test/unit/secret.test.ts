@@ -1,6 +1,6 @@
 import { format, inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { conceal, Secret } from '../../src/secret.ts';
+import { conceal, concealLines, Secret } from '../../src/secret.ts';
 
 const secret = new Secret('hunter2');
 
@@ -43,5 +43,21 @@ describe('a secret in the words of others', () => {
     ['', ''],
   ])('%j is shown as %j', (text, shown) => {
     expect(conceal(text)).toBe(shown);
+  });
+});
+
+describe('lines that others wrote', () => {
+  const odd = new Secret(`odd-0123456789'"$(x)`);
+
+  it.each([
+    ['a shell', `echo one\nx='odd-0123456789'\\''"$(x)'\necho two`],
+    ['JSON', `echo one\n${JSON.stringify(odd.reveal())}\necho two`],
+    ['a program of its own', 'echo one\nit was <odd 0123456789>\necho two'],
+  ])('lose those that hold a part of a secret, as %s writes it', (_, text) => {
+    expect(concealLines(text)).toBe('echo one\n***\necho two');
+  });
+
+  it('keep what only looks a little like one', () => {
+    expect(concealLines('odd-012\n0123456')).toBe('odd-012\n0123456');
   });
 });
