@@ -40,7 +40,7 @@ export async function writeState(schedule: Schedule, state: ScheduleState): Prom
 
 /** Whether a run is under way: it holds the lock as long as it lives. */
 export async function isRunning(schedule: Schedule): Promise<boolean> {
-  return (await said('flock', ['-n', '-E', '75', lockFile(schedule), 'true'])).code === 75;
+  return (await said('flock', ['-s', '-n', '-E', '75', lockFile(schedule), 'true'])).code === 75;
 }
 
 /** A run may be late: a machine that boots, a run before it that took longer. */
@@ -55,7 +55,8 @@ export function scheduleFault(
   now: Date,
 ): string {
   if (keeperFault !== '') return keeperFault;
-  const [last] = isRunningNow ? runs.slice(1) : runs;
+  // A run holds the lock before it stands among the runs.
+  const [last] = isRunningNow && runs[0]?.endedAt === null ? runs.slice(1) : runs;
   if (last && last.exitCode === null) return 'the last run was cut off';
   if (last && last.exitCode !== 0) return `the last run ended with ${last.exitCode}`;
   const due = nextAfter(parseCron(schedule.every), new Date(runs[0]?.startedAt ?? schedule.createdAt));

@@ -75,7 +75,7 @@ export interface Lab {
   partition(a: string | number, b: string | number): Promise<void>;
   rejoin(a: string | number, b: string | number): Promise<void>;
   /** Adds this much to the round trip of every packet to and from the host; 0 undoes it. */
-  slow(host: string | number, roundTripMs: number): Promise<void>;
+  slow(host: string | number, roundTripMs: number, limitMbit?: number): Promise<void>;
   /** Stops every process of a host without killing it; connections stay open and nothing answers. */
   freeze(host: string | number): Promise<void>;
   thaw(host: string | number): Promise<void>;
@@ -167,7 +167,7 @@ function labFrom(record: LabRecord): Lab {
     heal: (host) => setCable(record, named(host).name, 'up'),
     partition: (a, b) => setPartition(record, named(a).name, named(b).name, true),
     rejoin: (a, b) => setPartition(record, named(a).name, named(b).name, false),
-    slow: (host, roundTripMs) => changing(() => slow(record, named(host).name, roundTripMs)),
+    slow: (host, roundTripMs, limitMbit) => changing(() => slow(record, named(host).name, roundTripMs, limitMbit)),
     freeze: (host) => setFrozen(cgroupName(name, named(host).name), true),
     thaw: (host) => setFrozen(cgroupName(name, named(host).name), false),
     smallDisk: async (host, path, sizeBytes) => {

@@ -56,6 +56,9 @@ describe('settings of a host', () => {
       logLevel: 'info',
       initialCorruptCheck: true,
       extra: {},
+      manageHosts: false,
+      openFirewall: false,
+      selinux: 'refuse',
     });
   });
 
