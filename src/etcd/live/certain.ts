@@ -6,7 +6,7 @@ import { PlayError } from '../../errors.ts';
  */
 export async function certain(change: () => Promise<unknown>, isMade: () => Promise<boolean>): Promise<void> {
   try {
-    await change();
+    await whenConnected(change);
   } catch (error) {
     if (await madeAfterAll(isMade)) return;
     if (error instanceof PlayError) throw error;
@@ -14,6 +14,23 @@ export async function certain(change: () => Promise<unknown>, isMade: () => Prom
       next: 'It was read again, and the change was not made. See how the cluster stands (play status_etcd), then run again.',
       cause: error,
     });
+  }
+}
+
+/** etcd takes no member until all voters have been connected for 5 s (HealthInterval); twice that and a half. */
+const CONNECTED_WITHIN_MS = 12_500;
+
+/** A member that has just started or was promoted is not yet long enough with the others: that refusal passes. */
+async function whenConnected(change: () => Promise<unknown>): Promise<void> {
+  const until = Date.now() + CONNECTED_WITHIN_MS;
+  for (;;) {
+    try {
+      await change();
+      return;
+    } catch (error) {
+      if (!/unhealthy cluster/.test((error as Error).message) || Date.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
   }
 }
 
