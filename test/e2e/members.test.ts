@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectDone, expectRefused, wasUnharmed } from './cluster.ts';
-import { membersSeenBy } from './witness.ts';
+import { etcdctl, membersSeenBy } from './witness.ts';
 
 const ALL = ['h1', 'h2', 'h3', 'h4', 'h5'];
 const LAB = 'mx-members';
@@ -152,6 +152,8 @@ describe('etcd 3.5.16', () => {
       'h2 cannot be taken out: of the 2 members that would remain 1 serve',
     );
     await lab.exec('h2', 'systemctl kill -s KILL etcd; systemctl stop etcd');
+    // For an election timeout the leader that was left alone believes that it leads.
+    await expect.poll(() => etcdctl(lab, 'h1', 'endpoint status -w fields')).toContain('"Leader" : 0\n');
     expectRefused(await cluster.delete('h3', three), 'the cluster has no leader');
     await lab.exec('h2', 'systemctl start --no-block etcd');
     await lab.exec('h3', 'systemctl start etcd');
