@@ -81,7 +81,7 @@ describe('a big file on its way to a host', () => {
       .poll(async () => (await lab.exec('h1', 'find /srv -type f -printf "%f %m %u\\n"')).stdout)
       .toBe('.big.etcd-play-part 600 root\n');
     const whole = await again('push');
-    expect(whole.text).toMatch(/changed: \[h1\] Moved \(.*48 MB, \d+ MB of it there already/);
+    expect(whole.text).toMatch(/changed: \[h1\] Moved \(.*48 MB, \d+ [kM]B of it there already/);
     expect(whole.code).toBe(0);
     const { stdout } = await lab.exec('h1', 'sha256sum </srv/big; find /srv -type f -printf "%f %m %u\\n"');
     expect(stdout).toBe(`${sum}  -\nbig 640 plain\n`);
