@@ -8,7 +8,7 @@ import { loadPlaybook } from './load-playbook.ts';
 /** `play <playbook> --help`: what it is for, and what it can be told. Neither inventory nor hosts are looked at. */
 export async function showPlaybookHelp(name: string, inventoryDirs: readonly string[]): Promise<number> {
   const playbook = await loadPlaybook(name, searchFolders('playbooks', inventoryDirs));
-  const width = Math.min(110, process.stdout.columns ?? 110);
+  const width = Math.min(110, process.stdout.columns || 110);
   process.stdout.write(`${legible(playbookHelp(playbook, name, width))}\n`);
   return ExitCode.done;
 }

@@ -15,7 +15,7 @@ export async function listPlaybooks({ output }: ShowArguments): Promise<number> 
     const text =
       output === 'json'
         ? JSON.stringify({ type: 'playbook', name, description })
-        : legible(besideName(name, description, column, process.stdout.columns));
+        : legible(besideName(name, description, column, process.stdout.columns || undefined));
     process.stdout.write(`${text}\n`);
   }
   return ExitCode.done;

@@ -119,7 +119,7 @@ async function main(argv: string[]): Promise<number> {
     .strict()
     .showHelpOnFail(false)
     .exitProcess(false)
-    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .wrap(Math.min(110, process.stdout.columns || 110))
     .fail((message, error) => {
       throw error && error.name !== 'YError' ? error : new UsageError(usageText(message ?? error.message));
     });

@@ -1,13 +1,13 @@
+import { stacked } from './stacked.ts';
 import { textWidth, withoutColour } from './width.ts';
 
 /**
  * A text for a window that is narrower than some of its lines: these go on below, between words and under their own
- * beginning. Tables and command lines stay as they are: broken, they could be neither read nor copied.
+ * beginning. Tables are turned; command lines stay as they are: broken, they could not be copied.
  */
 export function folded(text: string, columns: number | undefined): string {
   if (columns === undefined) return text;
-  return text
-    .split('\n')
+  return stacked(text.split('\n'), columns)
     .flatMap((line) => foldedLine(line, columns))
     .join('\n');
 }

@@ -26,13 +26,14 @@ export class LiveArea {
     this.#out = out;
   }
 
+  /** A terminal that does not know its size says 0. */
   get columns(): number {
-    return this.#out.columns ?? 80;
+    return this.#out.columns || 80;
   }
 
   /** How many lines there may be: more than the window holds could not be overwritten. */
   get room(): number {
-    return Math.max(1, (this.#out.rows ?? 24) - 2);
+    return Math.max(1, (this.#out.rows || 24) - 2);
   }
 
   /** Above the area, for good. It is there with the next frame, and at once where there is no area. */

@@ -25,6 +25,26 @@ describe('a text in a narrow window', () => {
     expect(folded(text, 20)).toBe(wanted);
   });
 
+  const table = [
+    '+----+-------+',
+    '| ID | ADDRS |',
+    '+----+-------+',
+    '| 1a | x:1   |',
+    '| 2b |       |',
+    '+----+-------+',
+  ];
+
+  it('turns a table that it has no room for, and only that', () => {
+    const text = ['members:', ...table, 'end'].join('\n');
+    expect(folded(text, 14)).toBe(text);
+    expect(folded(text, 13)).toBe(['members:', '- ID     1a', '  ADDRS  x:1', '- ID     2b', 'end'].join('\n'));
+  });
+
+  it('leaves alone what only looks like a table', () => {
+    const text = [...table.slice(0, 4), 'and no end'].join('\n');
+    expect(folded(text, 13)).toBe(text);
+  });
+
   it('does not count colours', () => {
     const text = `${coloured('red', 'ERROR')} one two three`;
     expect(folded(text, 20)).toBe(text);
