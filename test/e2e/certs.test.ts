@@ -6,8 +6,10 @@ import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { runPlay } from './play.ts';
+import { testVersion } from './version.ts';
 import { etcdctl } from './witness.ts';
 
+const VERSION = testVersion('3.5.16');
 let lab: Lab;
 /** The same cluster, at an address where nobody is: whoever wanted to reach a host would fail. */
 let nowhere: string;
@@ -17,8 +19,8 @@ const pki = (name: string) => join(lab.pkiDir, name);
 const certs = (...words: string[]) => runPlay(['certs_etcd', '-i', nowhere, ...words]);
 
 beforeAll(async () => {
-  await ensureRelease('3.5.16');
-  lab = await openLab({ name: 'stat2', hosts: 1, fresh: true, vars: etcdVars('stat2', '3.5.16') });
+  await ensureRelease(VERSION);
+  lab = await openLab({ name: 'stat2', hosts: 1, fresh: true, vars: etcdVars('stat2', VERSION) });
   const created = await runPlay(['create_etcd', '-i', lab.inventoryFile]);
   expect(created.code, created.text).toBe(0);
   nowhere = join(lab.dir, 'nowhere.ini');

@@ -2,13 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectDone, wasUnharmed } from './cluster.ts';
+import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
 
 const LAB = 'mx-killed';
+const VERSION = testVersion('3.5.30');
 let lab: Lab;
 
 beforeAll(async () => {
-  for (const version of ['3.5.30']) await ensureRelease(version);
+  await ensureRelease(VERSION);
   lab = await openLab({ name: LAB, hosts: 4, fresh: true });
 });
 afterAll(() => lab?.down());
@@ -18,7 +20,7 @@ describe('killed after each step, and run again', () => {
   const four = [...three, 'h4'];
   let cluster: Cluster;
   beforeAll(async () => {
-    cluster = await Cluster.of(lab, '3.5.30', three);
+    cluster = await Cluster.of(lab, VERSION, three);
   });
 
   /** Where a run that adds, and one that takes out again, is killed. */

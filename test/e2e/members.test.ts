@@ -2,14 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectDone, expectRefused, wasUnharmed } from './cluster.ts';
+import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
 
 const ALL = ['h1', 'h2', 'h3', 'h4', 'h5'];
 const LAB = 'mx-members';
+const VERSION = testVersion('3.5.16');
 let lab: Lab;
 
 beforeAll(async () => {
-  for (const version of ['3.5.16']) await ensureRelease(version);
+  await ensureRelease(VERSION);
   lab = await openLab({ name: LAB, hosts: ALL.length, fresh: true });
 });
 afterAll(() => lab?.down());
@@ -25,11 +27,11 @@ async function unchanged(hosts: readonly string[], run: () => Promise<unknown>):
   expect([await look(), await membersSeenBy(lab, hosts[0]!)]).toEqual(before);
 }
 
-describe('etcd 3.5.16', () => {
+describe(`etcd ${VERSION}`, () => {
   let cluster: Cluster;
 
   it('grows from one member to five under a writer, one host at a time', async () => {
-    cluster = await Cluster.of(lab, '3.5.16', ['h1']);
+    cluster = await Cluster.of(lab, VERSION, ['h1']);
     expectRefused(await cluster.delete('h1', ['h1']), 'h1 is the last member');
     const traffic = await cluster.traffic(['h1']);
     for (const size of [2, 3, 4, 5]) {

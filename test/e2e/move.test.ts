@@ -7,14 +7,16 @@ import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { type PlayResult, runPlay } from './play.ts';
 import { startTraffic } from './traffic.ts';
+import { testVersion } from './version.ts';
 import { etcdctl, fingerprint, membersSeenBy } from './witness.ts';
 
 const LAB = 'mx-move';
 const ALL = ['h1', 'h2', 'h3', 'h4'];
+const VERSION = testVersion('3.5.16');
 let lab: Lab;
 
 beforeAll(async () => {
-  for (const version of ['3.4.23', '3.5.16']) await ensureRelease(version);
+  for (const version of ['3.4.23', VERSION]) await ensureRelease(version);
   lab = await openLab({ name: LAB, hosts: ALL.length, fresh: true });
 });
 afterAll(() => lab?.down());
@@ -91,12 +93,12 @@ async function hasMoved(by: string, before: ReadonlyMap<string, string>, from: s
 /** What `etcdctl` reads from one member alone. */
 const keysOn = (host: string) => etcdctl(lab, host, 'get key/ --prefix --consistency=s');
 
-describe('etcd 3.5.16, three members', () => {
+describe(`etcd ${VERSION}, three members`, () => {
   let player: Awaited<ReturnType<typeof created>>;
   const three = ['h1', 'h2', 'h3'];
 
   beforeAll(async () => {
-    player = await created('3.5.16', three);
+    player = await created(VERSION, three);
     for (const n of [1, 2, 3]) await etcdctl(lab, 'h1', `put key/own-${n} value-${n}`);
   });
 

@@ -8,10 +8,11 @@ import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { type PlayResult, runPlay } from './play.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
+import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
 
 const LAB = 'reload';
-const VERSION = '3.5.16';
+const VERSION = testVersion('3.5.16');
 /** The aim is a second, and the figure is told; a machine that is busy with other things takes longer for a mere write. */
 const LONGEST_GAP_MS = 5_000;
 const HOSTS = ['h1', 'h2', 'h3'];

@@ -9,10 +9,11 @@ import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { type PlayResult, runPlay } from './play.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
+import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
 
 const LAB = 'rotate';
-const VERSION = '3.4.23';
+const VERSION = testVersion('3.4.23');
 /** Twenty runs one after the other: half a minute, and on a busy machine ten times that. */
 const MANY_RUNS_MS = 600_000;
 /** The aim is a second, and the figure is told; a machine that is busy with other things takes longer for a mere write. */

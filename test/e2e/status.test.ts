@@ -8,14 +8,16 @@ import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { runPlay } from './play.ts';
+import { testVersion } from './version.ts';
 import { etcdctl, fingerprint, membersSeenBy } from './witness.ts';
 
+const VERSION = testVersion('3.5.16');
 let lab: Lab;
 const DAY_MS = 86_400_000;
 
 beforeAll(async () => {
-  await ensureRelease('3.5.16');
-  lab = await openLab({ name: 'stat', hosts: 3, fresh: true, vars: etcdVars('stat', '3.5.16') });
+  await ensureRelease(VERSION);
+  lab = await openLab({ name: 'stat', hosts: 3, fresh: true, vars: etcdVars('stat', VERSION) });
   const created = await runPlay(['create_etcd', '-i', lab.inventoryFile]);
   expect(created.code, created.text).toBe(0);
 });
