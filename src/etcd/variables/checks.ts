@@ -1,6 +1,7 @@
 import { InputError } from '../../errors.ts';
 import { goDurationMs, hasControlCharacter } from '../../variables/kinds.ts';
 import { placeOf } from '../../variables/read-value.ts';
+import { valueProblem } from '../setting-changes.ts';
 import { etcdSetting, isEndOfLife, knowsSetting, minorOf, spanText } from '../versions.ts';
 import { isLoopback } from './addresses.ts';
 import type { VariableDeclaration } from './declarations.ts';
@@ -140,6 +141,9 @@ function checkExtra(s: EtcdSettings, complain: Complain, warn: Warn): void {
         ['extra'],
         'Correct the name, or delete it.',
       );
+    } else if (valueProblem(s.version, name, value) !== undefined) {
+      const why = valueProblem(s.version, name, value);
+      complain(`ETCD_EXTRA: ${name} must not be ${value} on etcd ${s.version}: ${why}`, ['extra'], 'Delete it.');
     } else if (name === 'ETCD_UNSAFE_NO_FSYNC' && value !== 'false') {
       warn('ETCD_UNSAFE_NO_FSYNC: data may be lost when a host loses power', ['extra']);
     }

@@ -364,7 +364,7 @@ export const declared = {
     default: {},
     otherwise: 'nothing',
     description:
-      "Further settings of etcd by its own environment names, and GOGC, GOMAXPROCS, GOMEMLIMIT, GODEBUG for Go's runtime. Those that have a variable here, or that etcd-play sets itself, are refused, and so are those that the version does not know.",
+      "Further settings of etcd by its own environment names, and GOGC, GOMAXPROCS, GOMEMLIMIT, GODEBUG for Go's runtime. Those that have a variable here, or that etcd-play sets itself, are refused, and so are those that the version knows under no name; a name that is another in the version (`ETCD_EXPERIMENTAL_…`, a feature gate) is put as it is there.",
     example: 'ETCD_MAX_TXN_OPS=512,GOMAXPROCS=4',
   }),
 

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { translateSettings } from '../setting-changes.ts';
 import { isEndOfLife } from '../versions.ts';
 import { bracketed, canonicalAddress, canonicalIp, isWildcard } from './addresses.ts';
 import { declared } from './declarations.ts';
@@ -68,7 +69,7 @@ export function settle(
     logLevel: value('logLevel'),
     initialCorruptCheck: values.initialCorruptCheck ?? !isEndOfLife(version),
     ...(values.enableV2 !== undefined && { enableV2: values.enableV2 }),
-    extra: value('extra'),
+    extra: translateSettings(value('extra'), version).settings,
     manageHosts: value('manageHosts'),
     openFirewall: value('openFirewall'),
     selinux: value('selinux'),
