@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest';
+import { canBump, lossText, planRestore, type RestoreRequest } from '../../../../src/etcd/plan/restore.ts';
+import type { SeenHost } from '../../../../src/etcd/plan/seen.ts';
+import { ACTIVE, CA, DATA, status, Wanted, withFacts } from './observed.ts';
+
+const GIB = 1024 ** 3;
+const wanted = new Wanted(3);
+const all = wanted.hosts;
+const serving = () => all.map((host) => wanted.serving(host));
+const stopped = () => all.map((host) => wanted.stopped(host));
+const untouched = () => all.map((host) => wanted.untouched(host));
+const lost = (host: string) => ({ host, settings: wanted.untouched(host).settings, reason: 'no route to host' });
+const but = (hosts: SeenHost[], host: string, change: (seen: SeenHost) => SeenHost) =>
+  hosts.map((seen) => (seen.host === host ? change(seen) : seen));
+
+const backup = {
+  file: '/backups/etcd_snapshot.db',
+  revision: 100n,
+  keyCount: 7n,
+  sizeBytes: GIB,
+  takenAt: '2026-11-01T03:00:00Z',
+  cluster: { name: 'etcd', id: 'c1' },
+};
+
+function plan(hosts: SeenHost[], given: Partial<RestoreRequest> = {}) {
+  return planRestore({
+    sight: { hosts, lost: [] },
+    allHosts: all,
+    limited: all,
+    backup,
+    version: '3.5.16',
+    clusterToken: wanted.settings[0]!.clusterToken,
+    revisionNow: undefined,
+    complaints: [],
+    ca: CA,
+    certLocalDir: '/pki',
+    freeBytes: new Map(all.map((host) => [host, 10 * GIB])),
+    safety: true,
+    ...given,
+  });
+}
+
+const madeOf = (hosts: SeenHost[], given: Partial<RestoreRequest> = {}) => {
+  const made = plan(hosts, given);
+  if (made.kind !== 'restore') throw new Error(made.refusals.map(({ reason }) => reason).join('; '));
+  return made;
+};
+
+describe('a restore', () => {
+  it.each<[string, SeenHost[], Partial<RestoreRequest>, string[]]>([
+    [
+      'of a cluster that runs',
+      serving(),
+      { revisionNow: 130n },
+      [
+        'take a safety backup',
+        'etcd 3.5.16',
+        'send the snapshot (1024 MiB)',
+        'stop etcd',
+        'move the data aside',
+        'start',
+      ],
+    ],
+    [
+      'without a safety backup',
+      serving(),
+      { revisionNow: 130n, safety: false },
+      ['etcd 3.5.16', 'send the snapshot', 'stop etcd', 'move the data aside', 'start'],
+    ],
+    ['of one that is stopped', stopped(), {}, ['etcd 3.5.16', 'send the snapshot', 'move the data aside', 'start']],
+    ['on new hosts', untouched(), {}, ['etcd 3.5.16', 'send the snapshot', 'put the restored', 'start']],
+    [
+      'where one member is left and cannot speak for the cluster: there is no leader, and no safety backup by it',
+      but(stopped(), 'h1', (seen) => withFacts(seen, ACTIVE)),
+      {},
+      ['etcd 3.5.16', 'send the snapshot', 'stop etcd', 'move the data aside', 'start'],
+    ],
+  ])('%s', (_, hosts, given, steps) => {
+    const made = madeOf(hosts, given);
+    expect(made.steps.map(({ does }) => does)).toEqual(steps.map((words) => expect.stringContaining(words)));
+  });
+
+  it('takes the safety backup from the leader, else from one that serves', () => {
+    expect(madeOf(serving()).source).toBe('h1');
+    expect(madeOf(serving(), { safety: false }).source).toBeUndefined();
+    expect(madeOf(stopped()).source).toBeUndefined();
+  });
+
+  it('stops only what runs, and stops nothing before all is restored beside', () => {
+    const made = madeOf(but(serving(), 'h3', (seen) => wanted.stopped(seen.host)));
+    const stops = made.steps.findIndex(({ does }) => does.startsWith('stop etcd'));
+    expect(made.steps[stops]!.hosts).toEqual(['h1', 'h2']);
+    expect(made.steps.slice(0, stops).every(({ quorum }) => quorum === 'untouched')).toBe(true);
+  });
+
+  it.each<[string, SeenHost[], Partial<RestoreRequest>, string]>([
+    ['changes that are lost', serving(), { revisionNow: 130n }, 'the last 30 changes will be gone'],
+    ['what is newer in the backup', serving(), { revisionNow: 60n }, 'what it holds now will be gone'],
+    ['data that do not run', stopped(), {}, 'does not run, and is moved aside'],
+    ['nothing to lose', untouched(), {}, 'a new cluster is made of /backups/etcd_snapshot.db'],
+  ])('has the name of the cluster typed, and says what is at stake: %s', (_, hosts, given, words) => {
+    const { confirm } = madeOf(hosts, given);
+    expect(confirm.question).toContain(words);
+    expect(confirm.question).toContain(`Type ${confirm.word} to go on`);
+    expect(confirm.word).toBe(wanted.settings[0]!.clusterToken);
+  });
+
+  it.each<[string, Partial<RestoreRequest>, string[]]>([
+    ['none', {}, []],
+    [
+      'another cluster',
+      { backup: { ...backup, cluster: { name: 'b', id: 'c9' } } },
+      ['the backup is of another cluster'],
+    ],
+    ['a file without a manifest', { backup: { ...backup, takenAt: undefined, cluster: undefined } }, []],
+    ['what is lost', { revisionNow: 101n }, ['the last 1 changes']],
+    ['tools that cannot raise the revision', { version: '3.4.23' }, ['etcd 3.4.23 cannot raise the revision']],
+  ])('warns: %s', (_, given, words) => {
+    expect(madeOf(serving(), given).warnings).toEqual(words.map((one) => expect.stringContaining(one)));
+  });
+
+  it.each([
+    ['3.3.25', false],
+    ['3.4.26', false],
+    ['3.4.27', true],
+    ['3.5.9', false],
+    ['3.5.10', true],
+    ['3.5.30', true],
+    ['3.6.0', true],
+  ])('raises the revision with etcd %s: %s', (version, can) => {
+    expect(canBump(version)).toBe(can);
+    expect(madeOf(serving(), { version }).bump).toBe(can);
+  });
+
+  it('says since when a snapshot is, where that is known', () => {
+    expect(lossText({ ...backup, takenAt: undefined }, 100n)).toBe(
+      'the snapshot is of revision 100, with 7 keys; the cluster is at revision 100: what it holds now will be gone',
+    );
+  });
+});
+
+describe('a restore is refused', () => {
+  const listed = (host: string) => {
+    const seen = wanted.serving(host);
+    const stranger = { ...wanted.members([])[0]!, id: 'h9', name: 'etcd-h9', peerUrls: ['https://10.0.0.99:2380'] };
+    return { ...seen, api: { ...seen.api!, members: [...seen.api!.members, stranger] } };
+  };
+  it.each<[string, SeenHost[], Partial<RestoreRequest>, string]>([
+    ['a part of the hosts', serving(), { limited: ['h1', 'h2'] }, '-l leaves out h3'],
+    [
+      'a host that is lost',
+      serving().slice(0, 2),
+      { sight: { hosts: serving().slice(0, 2), lost: [lost('h3')] } },
+      'it cannot be reached (no route to host), and might go on running with the old data',
+    ],
+    [
+      'two clusters',
+      but(serving(), 'h2', (seen) => ({ ...seen, api: { ...seen.api!, status: status('h2', 'c2') } })),
+      {},
+      'members of different clusters',
+    ],
+    ['a member that the inventory does not have', all.map(listed), {}, 'a member that the inventory does not: etcd-h9'],
+    ['data of somebody else', but(untouched(), 'h2', (seen) => withFacts(seen, DATA)), {}, 'did not set up'],
+    ['another CA', serving(), { ca: CA.replace('ours', 'other') }, 'trust another CA'],
+    [
+      'a host that is not fit',
+      serving(),
+      { complaints: [{ host: 'h1', reason: 'no systemd', next: '' }] },
+      'no systemd',
+    ],
+    [
+      'data that are a mount point',
+      but(serving(), 'h2', (seen) => withFacts(seen, { data: { ...DATA.data!, isMount: true } })),
+      {},
+      'is a mount point',
+    ],
+    [
+      'no room for the copy',
+      serving(),
+      {
+        freeBytes: new Map([
+          ['h1', 10 * GIB],
+          ['h2', 3 * GIB],
+        ]),
+      },
+      '3072 MiB are free where its data lie, 3272 MiB are needed',
+    ],
+  ])('%s', (_, hosts, given, reason) => {
+    const made = plan(hosts, given);
+    expect(made.kind).toBe('refused');
+    if (made.kind !== 'refused') return;
+    expect(made.refusals.map((one) => one.reason)).toEqual([expect.stringContaining(reason)]);
+    for (const { next } of made.refusals) expect(next).toBeDefined();
+  });
+
+  it('not for old data in the way: they are moved aside', () => {
+    const complaints = [{ host: 'h1', reason: '/var/lib/etcd is not empty', next: '' }];
+    expect(plan(stopped(), { complaints }).kind).toBe('restore');
+  });
+});
