@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { bringUp, prepareMachine } from './boot.ts';
 import { cgroupName, setFrozen } from './cgroup.ts';
 import type { CommandResult } from './command.ts';
+import { runAtConsole } from './console.ts';
 import { wipeDisk } from './disk.ts';
 import { takeDown } from './down.ts';
 import { killHost, leaderOf, stopHost } from './host.ts';
@@ -12,7 +13,7 @@ import { setCable, setPartition } from './network.ts';
 import { giveToCaller } from './owner.ts';
 import { type HostStatus, statusOf } from './ps.ts';
 import { slow } from './slow.ts';
-import { type ExecOptions, exec, keyFileOf, knownHostsOf, login } from './ssh.ts';
+import { type ExecOptions, execBySsh, keyFileOf, knownHostsOf, login } from './ssh.ts';
 import { claimLab, hostOf, type LabRecord, labDir, lockOfLab, readLab, writeLab } from './state.ts';
 import { addressIn, gatewayOf, hostNumber } from './subnet.ts';
 import { type Suite, suiteOf } from './suite.ts';
@@ -56,7 +57,7 @@ export interface Lab {
   readonly gateway: string;
   readonly hosts: readonly LabHost[];
   addressOf(host: string | number): string;
-  /** Runs a command line in a host through the system's ssh client, as root when not said. Never throws for its status. */
+  /** Runs a command line in a host: as root at its console, or as a user through the system's ssh client. Never throws for its status. */
   exec(host: string | number, line: string, options?: ExecOptions): Promise<CommandResult>;
   login(host: string | number, user: LabUser, words: readonly string[]): Promise<number>;
   status(): Promise<HostStatus[]>;
@@ -143,7 +144,11 @@ function labFrom(record: LabRecord): Lab {
       return record.hosts.map(({ name, address, suite }) => ({ name, address, suite }));
     },
     addressOf: (host) => addressIn(record.subnet, host),
-    exec: (host, line, options) => exec(record, named(host), line, options),
+    exec: (host, line, options = {}) => {
+      const limited = { timeoutMs: 120_000, ...options };
+      const run = options.user ? execBySsh : runAtConsole;
+      return run(record, named(host), line, limited);
+    },
     login: (host, user, words) => login(record, named(host), user, words),
     status: () => Promise.all(record.hosts.map((host) => statusOf(record, host))),
     add: (host, options = {}) =>

@@ -34,8 +34,8 @@ export function sshArguments(lab: LabRecord, host: HostRecord, user: LabUser = '
   return ['-F', '/dev/null', '-i', keyFileOf(lab.name), ...flags, `${user}@${host.address}`];
 }
 
-/** Runs a command line in a host by ssh. Its status is given back, not thrown; 255 is ssh's own for "no connection". */
-export async function exec(
+/** Runs a command line in a host by the system's own ssh. Its status is given back, not thrown; 255 is ssh's own for "no connection". */
+export async function execBySsh(
   lab: LabRecord,
   host: HostRecord,
   line: string,
@@ -70,7 +70,7 @@ export async function untilReady(lab: LabRecord, host: HostRecord, timeoutMs: nu
     await sleep(20);
   }
   const left = Math.max(1000, end - Date.now());
-  const result = await exec(lab, host, 'systemctl is-system-running --wait', { timeoutMs: left });
+  const result = await execBySsh(lab, host, 'systemctl is-system-running --wait', { timeoutMs: left });
   if (/^(running|degraded)$/m.test(result.stdout)) return;
   throw new LabError(
     `${host.name} (${host.address}) did not finish booting: ${(result.stdout + result.stderr).trim() || result.code}`,
