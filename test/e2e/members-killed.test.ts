@@ -53,4 +53,32 @@ describe('killed after each step, and run again', () => {
     await wasUnharmed(traffic, 'add and delete, killed and run again');
     await cluster.isOf(three);
   });
+
+  /** Where a run that replaces the member on h3 is killed. */
+  const replacing = [
+    /^h3 is removed|changed: .* etcd is stopped/,
+    /changed: .* h3 is removed|changed: .* etcd-h3 is removed/,
+    /etcd\.conf is in place/,
+    /changed: .* h3 is added as a/,
+    /^etcd is started/,
+    /changed: .* etcd is started/,
+    /changed: .* h3 is promoted/,
+  ];
+
+  it('replace_etcd ends with one new member in the place of the old one', async () => {
+    const traffic = await cluster.traffic(['h1', 'h2']);
+    for (const moment of replacing) {
+      const id = await cluster.idOf('h3', 'h1');
+      await lab.exec(
+        'h3',
+        'systemctl kill -s KILL etcd; systemctl stop etcd; systemctl reset-failed etcd; rm -rf /var/lib/etcd',
+      );
+      await cluster.killedAt(moment, ['replace_etcd', '-l', 'h3', '--yes'], three);
+      expectDone(await cluster.replace('h3', three));
+      expect(await cluster.idOf('h3', 'h1'), `${moment}`).not.toBe(id);
+      expect((await membersSeenBy(lab, 'h1')).map(({ name }) => name)).toEqual(three.map((host) => `etcd-${host}`));
+    }
+    await wasUnharmed(traffic, 'replace, killed and run again');
+    await cluster.isOf(three);
+  });
 });
