@@ -50,6 +50,7 @@ export {
   performRotation,
   SIGN_PLAY,
 } from './live/rotate.ts';
+export { LiveSpace, type SpaceSight } from './live/space.ts';
 export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';
 export {
   accountResources,
@@ -78,6 +79,7 @@ export type { RollAction } from './plan/roll.ts';
 export { planAuthority, planOutage, planRotateLeaves, type RotateAction } from './plan/rotate.ts';
 export type { SeenHost } from './plan/seen.ts';
 export { memberAt } from './plan/sight.ts';
+export { planSpace, type SpaceAction, type SpaceWish, spaceWishesKind } from './plan/space.ts';
 export {
   ARCHITECTURES,
   type ClockReading,
@@ -92,6 +94,7 @@ export { obtainRelease, type Release } from './releases.ts';
 export { clusterReport, etcdctlLine } from './report.ts';
 export { takeSafetyBackup } from './restore/safety.ts';
 export { RestorePlaces, restoreBeside, stopEtcd, swapBack, swapIn, tidy } from './restore/swap.ts';
+export { type SpaceReport, spaceProblems, spaceText } from './space-report.ts';
 export { startEtcd, waitUntilReady } from './start.ts';
 export { notWell } from './status/error.ts';
 export type { Problem, StatusSight } from './status/judge.ts';

@@ -1,8 +1,8 @@
 import type { Connection } from '../../connection/connection.ts';
 import type { ClientIdentity, MemberAddress } from '../client.ts';
-import type { Member, MemberStatus } from '../cluster.ts';
+import type { Alarm, Member, MemberStatus } from '../cluster.ts';
 import { fieldsOf, message } from './protobuf.ts';
-import { type GrpcSession, openSession, type StreamOptions } from './session.ts';
+import { GrpcError, type GrpcSession, GrpcStatus, openSession, type StreamOptions } from './session.ts';
 
 /** What a member says of itself, alone: also where there is no quorum. */
 export interface LocalStatus extends MemberStatus {
@@ -17,7 +17,7 @@ export interface KeyHash {
   compactRevision: bigint;
 }
 
-/** The questions that backups ask of one member. None of them needs a quorum. */
+/** What is asked of one member, and concerns it alone. Only compactions and alarms need a quorum. */
 export interface MemberApi {
   status(): Promise<LocalStatus>;
   members(): Promise<Member[]>;
@@ -27,6 +27,18 @@ export interface MemberApi {
   keyCount(revision: bigint): Promise<bigint>;
   /** Forgets what was overwritten before this revision. */
   compact(revision: bigint): Promise<void>;
+  /**
+   * The same, and it may have been done already: comes back when this member has also taken all of it off its disk.
+   * The others do that by themselves: each is asked.
+   */
+  compactWholly(revision: bigint): Promise<void>;
+  /** Whether what a revision held is forgotten: what was overwritten before the compaction. */
+  isCompacted(revision: bigint): Promise<boolean>;
+  /** Writes its database anew, without what is free in it. It answers nobody meanwhile, and goes on voting. */
+  defragment(): Promise<void>;
+  /** All alarms of the cluster, as this member knows them. */
+  alarms(): Promise<Alarm[]>;
+  disarm(alarm: Alarm): Promise<void>;
   /** The framed messages of a snapshot: see `SnapshotFrames`. */
   snapshot(options: StreamOptions): Promise<void>;
   close(): void;
@@ -34,6 +46,9 @@ export interface MemberApi {
 
 const QUICK_MS = 3_000;
 const HASH_MS = 300_000;
+/** A slow disk may take a minute for a gigabyte. */
+const DEFRAGMENT_MS = 1_800_000;
+const ALARM_MS = 10_000;
 
 export async function openMemberApi(
   connection: Connection,
@@ -58,9 +73,51 @@ export function memberApi(session: GrpcSession): MemberApi {
       return answer.get(4) ?? 0n;
     },
     compact: async (revision) => void (await session.ask(kv('Compact'), message({ 1: revision, 2: true }), HASH_MS)),
+    async compactWholly(revision) {
+      const request = message({ 1: revision, 2: true });
+      // The refusal, too, comes only when what is under way has reached the disk (mvcc, compactBarrier).
+      await session.ask(kv('Compact'), request, DEFRAGMENT_MS).catch(unless(GrpcStatus.outOfRange, /compacted/));
+    },
+    async isCompacted(revision) {
+      // Of a key that nobody has, by itself: what comes back is the refusal or nothing.
+      const request = message({ 1: Buffer.from([0]), 3: 1, 4: revision, 7: true, 8: true });
+      try {
+        await session.ask(kv('Range'), request, QUICK_MS);
+        return false;
+      } catch (error) {
+        unless(GrpcStatus.outOfRange, /compacted/)(error);
+        return true;
+      }
+    },
+    defragment: async () => void (await session.ask(maintenance('Defragment'), message({}), DEFRAGMENT_MS)),
+    alarms: async () => alarmsOf(await session.ask(maintenance('Alarm'), message({}), ALARM_MS)),
+    async disarm({ memberId, kind }) {
+      const request = message({ 1: 2, 2: BigInt(`0x${memberId}`), 3: ALARMS.indexOf(kind) });
+      await session.ask(maintenance('Alarm'), request, ALARM_MS);
+    },
     snapshot: (options) => session.stream(maintenance('Snapshot'), message({}), options),
     close: () => session.close(),
   };
+}
+
+/** Lets one kind of refusal pass. */
+function unless(status: number, words: RegExp) {
+  return (error: unknown): undefined => {
+    if (error instanceof GrpcError && error.status === status && words.test(error.message)) return undefined;
+    throw error;
+  };
+}
+
+const ALARMS = ['NONE', 'NOSPACE', 'CORRUPT'];
+
+/** AlarmResponse and AlarmMember. */
+export function alarmsOf(bytes: Buffer): Alarm[] {
+  const alarms = [...fieldsOf(bytes)].filter(({ number }) => number === 2);
+  return alarms.map((one) => {
+    const fields = numbersOf(one.bytes);
+    const kind = Number(fields.get(2) ?? 0n);
+    return { memberId: (fields.get(1) ?? 0n).toString(16), kind: ALARMS[kind] ?? String(kind) };
+  });
 }
 
 function numbersOf(bytes: Buffer): Map<number, bigint> {

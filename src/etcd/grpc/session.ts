@@ -10,7 +10,14 @@ const WINDOW_BYTES = 16 * 1024 * 1024;
 const OPENING_MS = 10_000;
 
 /** What gRPC calls the end of a call; the numbers are in its documentation (statuscodes). */
-export const GrpcStatus = { invalidArgument: 3, permissionDenied: 7, unavailable: 14, unauthenticated: 16 } as const;
+export const GrpcStatus = {
+  invalidArgument: 3,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  outOfRange: 11,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
 
 /** The member's own no to a call. */
 export class GrpcError extends PlayError {

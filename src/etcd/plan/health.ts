@@ -8,6 +8,8 @@ interface Except {
   ids?: readonly string[];
   /** A cluster that stands still until one of these has started: going on is what helps. */
   mayWait?: boolean;
+  /** The operation is there to clear alarms. */
+  alarmed?: boolean;
 }
 
 /**
@@ -15,7 +17,7 @@ interface Except {
  * changed only where this is empty: one change at a time, and on firm ground (etcd-io/website runtime-configuration).
  */
 export function unhealthy(state: ClusterState, except: Except = {}): Refusal[] {
-  const { hosts = [], ids = [], mayWait = false } = except;
+  const { hosts = [], ids = [], mayWait = false, alarmed = false } = except;
   const { sight, members, versions } = state;
   const two = refuseTwoClusters(sight.hosts);
   if (two.length > 0) return two;
@@ -34,7 +36,7 @@ export function unhealthy(state: ClusterState, except: Except = {}): Refusal[] {
       next: `Finish the upgrade first: play upgrade_etcd -e ETCD_VERSION=${versions.at(-1)}`,
     });
   }
-  return [...refusals, ...alarms(state)];
+  return [...refusals, ...(alarmed ? [] : alarms(state))];
 }
 
 /** The alarms that members tell of: a cluster that is full or damaged is put right first. */

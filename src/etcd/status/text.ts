@@ -65,7 +65,8 @@ function addressText(urls: readonly string[]): string {
   return `${first.hostname}:${all.map(({ port }) => port).join(',')}`;
 }
 
-function size(bytes: number): string {
+/** `1.5G`; nothing is `-`. */
+export function size(bytes: number): string {
   if (bytes === 0) return NONE;
   const [unit, name] = bytes < 1024 ** 2 ? [1024, 'K'] : bytes < 1024 ** 3 ? [1024 ** 2, 'M'] : [1024 ** 3, 'G'];
   return `${(bytes / (unit as number)).toFixed(1)}${name}`;
