@@ -11,7 +11,9 @@ export function runOnTerminal(
   const started = performance.now();
   return new Promise((resolve, reject) => {
     const command = `stty cols 100 rows 40; ${[process.execPath, PLAY, ...args].map(quote).join(' ')}`;
-    const child = spawn('script', ['-qefc', command, '/dev/null'], { cwd, env: { ...process.env, ...env } });
+    // In a CI even a terminal is shown plain lines.
+    const { CI: _, ...own } = process.env;
+    const child = spawn('script', ['-qefc', command, '/dev/null'], { cwd, env: { ...own, ...env } });
     const left = [...answers];
     let text = '';
     let from = 0;
