@@ -228,7 +228,8 @@ function statusText({ schedule, state, running, fault }: Shown): string {
     const seconds = (Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
     return `  ${startedAt}  ${exitCode === 0 ? 'ended well' : `FAILED, exit ${exitCode}`} after ${seconds.toFixed(1)} s`;
   });
-  const last = runs[0];
+  // Also while the next one is under way, what the last one said is what matters.
+  const last = runs.find(({ endedAt }) => endedAt !== null);
   return [
     `${schedule.name}: ${fault === '' ? (runs.length === 0 ? 'has not run yet' : 'well') : `NOT WELL: ${fault}`}`,
     `  last good run ${lastGoodAt ?? 'never'}; next ${nextText(schedule)}`,

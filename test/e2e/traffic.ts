@@ -44,7 +44,8 @@ const TRY_MS = 400;
 
 /**
  * A client that writes without end and watches what it writes, as an application would that knows all endpoints: one
- * that fails is left for the next at once. Runs until it is told to end, and then reads all of it again.
+ * that fails is left for the next at once. Begins with a first write that was taken, since what the cluster bore before is not
+ * meant; runs until it is told to end, and then reads all of it again.
  */
 export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   const { prefix = 'traffic/', pauseMs = 5 } = options;
@@ -53,7 +54,7 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   const seen = new Set<number>();
   const words: string[] = [];
   let [failed, longestGapMs, recentGapMs, at] = [0, 0, 0, 0];
-  let last = performance.now();
+  let last = 0;
   let over = false;
 
   const write = async (n: number) => {
@@ -74,8 +75,12 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       }
     }
   };
+  const watching = watch(clients, prefix, seen);
+  await write(0);
+  acknowledged.push(0);
+  last = performance.now();
   const writing = (async () => {
-    for (let n = 0; !over; n++) {
+    for (let n = 1; !over; n++) {
       await write(n);
       const now = performance.now();
       longestGapMs = Math.max(longestGapMs, now - last);
@@ -85,7 +90,6 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       await sleep(pauseMs);
     }
   })();
-  const watching = watch(clients, prefix, seen);
 
   return {
     writes: () => acknowledged.length,

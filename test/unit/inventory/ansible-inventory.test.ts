@@ -94,7 +94,7 @@ all:
       const { inventory, theirs } = await both(sources, random.percent(50) ? `t${n}/play` : undefined, extra);
       expect(`${pythonJson(listInventory(inventory))}\n`, sources.join(' ')).toBe(theirs('--list'));
     }
-  });
+  }, 60_000);
 
   it('vaults of both formats, as files and as values, hold the same', async () => {
     const password = files.path('password');
