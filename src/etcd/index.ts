@@ -34,7 +34,14 @@ export { certificatesNotWell, certificatesRecord, certificatesText, consumerText
 export { type ClientIdentity, loadClient, type MemberClient } from './client.ts';
 export type { Member, MemberStatus } from './cluster.ts';
 export { certificateFiles, renderConfiguration } from './configuration.ts';
+export { firstKey, prefixEnd } from './grpc/keys.ts';
 export { type MemberApi, openMemberApi } from './grpc/member.ts';
+export { deleteSaved } from './keys/delete.ts';
+export { checkSaved, readSaved, saveKeys } from './keys/saved.ts';
+export { encodings, readBytes, spell } from './keys/spelling.ts';
+export { keysRecord, keyText, listText } from './keys/text.ts';
+export { lookForUndo, type UndoCounts, undo } from './keys/undo.ts';
+export { walkKeys } from './keys/walk.ts';
 export { timeStamp } from './live/aside.ts';
 export { carryOut, type Operation } from './live/carry-out.ts';
 export { LiveCluster } from './live/cluster.ts';
@@ -50,7 +57,9 @@ export {
   performRotation,
   SIGN_PLAY,
 } from './live/rotate.ts';
+export { MemberSessions } from './live/sessions.ts';
 export { LiveSpace, type SpaceSight } from './live/space.ts';
+export { VersionWork } from './live/version-work.ts';
 export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';
 export {
   accountResources,
@@ -70,6 +79,9 @@ export { planAdd } from './plan/add.ts';
 export { type BackupCandidate, type BackupPlan, planBackup } from './plan/backup.ts';
 export { type CreatePlan, planCreate } from './plan/create.ts';
 export { planDelete } from './plan/delete.ts';
+export { planDowngrade } from './plan/downgrade.ts';
+export { gatesText } from './plan/gates.ts';
+export { type KeysPlan, planDeleteKeys, planUndoKeys } from './plan/keys.ts';
 export { type MoveAction, type MoveRequest, planMove } from './plan/move.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
 export { type MemberFiles, planReload } from './plan/reload.ts';
@@ -80,6 +92,8 @@ export { planAuthority, planOutage, planRotateLeaves, type RotateAction } from '
 export type { SeenHost } from './plan/seen.ts';
 export { memberAt } from './plan/sight.ts';
 export { planSpace, type SpaceAction, type SpaceWish, spaceWishesKind } from './plan/space.ts';
+export { planUpgrade } from './plan/upgrade.ts';
+export type { VersionAction } from './plan/version-steps.ts';
 export {
   ARCHITECTURES,
   type ClockReading,
@@ -92,8 +106,8 @@ export { proveMember, untilMembersAgree } from './proof.ts';
 export { sizeWarning } from './quorum.ts';
 export { obtainRelease, type Release } from './releases.ts';
 export { clusterReport, etcdctlLine } from './report.ts';
+export { type RestoreWork, restoreOn } from './restore/carry-out.ts';
 export { takeSafetyBackup } from './restore/safety.ts';
-export { RestorePlaces, restoreBeside, stopEtcd, swapBack, swapIn, tidy } from './restore/swap.ts';
 export { type SpaceReport, spaceProblems, spaceText } from './space-report.ts';
 export { startEtcd, waitUntilReady } from './start.ts';
 export { notWell } from './status/error.ts';

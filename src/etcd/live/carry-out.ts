@@ -1,6 +1,7 @@
 import { PlayError } from '../../errors.ts';
 import { once, type Play, play, step } from '../../runner/playbook.ts';
 import type { ChangePlan, Planned } from '../plan/action.ts';
+import { alarms } from '../plan/health.ts';
 import { planText, refusalError } from '../plan/plan.ts';
 import { proveMember, untilMembersAgree } from '../proof.ts';
 import { clusterReport } from '../report.ts';
@@ -140,7 +141,10 @@ export async function* prove<A>(cluster: LiveCluster, operation: Operation<A>, c
   const health = new Map<string, EndpointHealth>();
   const up = new Set(cluster.state().serving.map(({ host }) => host));
   const serving = run.allHosts.filter((host) => up.has(host));
-  const write = (operation.proof ?? (changes ? 'write' : 'read')) === 'write';
+  // Where an alarm is on, no write passes: an operation that went on all the same has said so.
+  const alarmed = operation.proof === undefined ? alarms(cluster.state()) : [];
+  const write = (operation.proof ?? (changes && alarmed.length === 0 ? 'write' : 'read')) === 'write';
+  for (const { reason, next } of alarmed) run.say(`${reason}: no write is proven. ${next}`, 'warning');
   yield play('Prove', {
     hosts: serving,
     tasks: [

@@ -89,7 +89,7 @@ export function planSpace(request: SpaceRequest): ChangePlan<SpaceAction> {
   const two = refuseTwoClusters(state.sight.hosts);
   if (two.length > 0) return refuse(...two);
   if (state.members.length === 0) return refuse(noMember(state));
-  const title = `${titleOf(wishes)} of the cluster ${state.clusterId}`;
+  const title = titleOf(wishes, state.clusterId);
   if (wishes.size === 0) return { kind: 'plan', title, actions: [], warnings: [] };
   const up = state.voters.filter(({ serves }) => serves).length;
   if (!state.leader?.host || up < state.quorum) {
@@ -125,10 +125,10 @@ export function planSpace(request: SpaceRequest): ChangePlan<SpaceAction> {
   return { kind: 'plan', title, actions, warnings: [...doubts(state), ...warnings, ...left] };
 }
 
-function titleOf(wishes: ReadonlySet<SpaceWish>): string {
+function titleOf(wishes: ReadonlySet<SpaceWish>, id: string | undefined): string {
   const words = { compact: 'compact', defrag: 'defragment', disarm: 'disarm' };
   const said = spaceWishes.filter((one) => wishes.has(one)).map((one) => words[one]);
-  return said.length === 0 ? 'look at the space' : `make room: ${said.join(', ')} the members`;
+  return `make room in the cluster ${id}: ${said.join(', ')}`;
 }
 
 /** The alarm CORRUPT is true as long as the data differ, or nobody knows whether they do. */

@@ -1,0 +1,151 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { etcdVars } from '../lab/etcd-vars.ts';
+import { type Lab, openLab } from '../lab/lab.ts';
+import { ensureRelease } from '../lab/releases.ts';
+import { runPlay } from './play.ts';
+import { etcdctl, fingerprint } from './witness.ts';
+
+const LAB = 'space';
+const THREE = ['h1', 'h2', 'h3'];
+const ALL = 'do=compact,defrag,disarm';
+let lab: Lab;
+
+beforeAll(async () => {
+  await Promise.all(['3.5.16', '3.4.23'].map((version) => ensureRelease(version)));
+  lab = await openLab({ name: LAB, hosts: 4, fresh: true });
+  const small = { ETCD_QUOTA_BACKEND_BYTES: '8MiB', ETCD_CLUSTER_TOKEN: 'tight' };
+  // A member whose data are damaged must come up, and be found out while it serves.
+  const watched = { ETCD_INITIAL_CORRUPT_CHECK: 'false', ETCD_EXTRA: 'ETCD_EXPERIMENTAL_CORRUPT_CHECK_TIME=1s' };
+  await lab.writeInventory(three(), { hosts: THREE, vars: { ...etcdVars(LAB, '3.5.16'), ...small, ...watched } });
+  const alone = { ...etcdVars(LAB, '3.4.23'), CERT_LOCAL_DIR: join(lab.dir, 'pki-old'), ...small };
+  await lab.writeInventory(old(), { hosts: ['h4'], vars: { ...alone, LOCAL_ETCD_BACKUP_DIR: join(lab.dir, 'old') } });
+  for (const made of await Promise.all([three(), old()].map((file) => runPlay(['create_etcd', '-i', file])))) {
+    expect(made.code, made.text).toBe(0);
+  }
+});
+afterAll(() => lab?.down());
+
+const three = () => join(lab.dir, 'three.ini');
+const old = () => join(lab.dir, 'old.ini');
+const space = (...words: string[]) => runPlay(['space_etcd', '-i', three(), '--output', 'lines', ...words]);
+const backups = (folder: string) => readdirSync(folder).filter((name) => /_r\d+\.db$/.test(name));
+
+/** Writes one key over and over until etcd takes no more. */
+async function fill(host: string): Promise<void> {
+  const file = (name: string) => `/etc/etcd/cert/etcd-${name}.pem`;
+  const tls = `--cacert=${file('ca')} --cert=${file('client')} --key=${file('client-key')}`;
+  const ctl = `etcdctl --endpoints=https://${lab.addressOf(host)}:2379 ${tls}`;
+  const script = `head -c 700000 /dev/urandom | base64 -w0 >/tmp/v; export ETCDCTL_API=3; ${ctl} put kept here; for i in $(seq 30); do ${ctl} put big </tmp/v || exit 0; done 2>&1`;
+  const { stdout } = await lab.exec(host, script);
+  expect(stdout).toContain('database space exceeded');
+  expect(await etcdctl(lab, host, 'alarm list')).toContain('NOSPACE');
+}
+
+async function isWell(host: string): Promise<void> {
+  expect(await etcdctl(lab, host, 'alarm list')).toBe('');
+  expect(await etcdctl(lab, host, 'get kept')).toBe('kept\nhere\n');
+  expect(await etcdctl(lab, host, 'put kept here')).toBe('OK\n');
+}
+
+const sizes = async (hosts: readonly string[]) => {
+  const words = await Promise.all(hosts.map((host) => etcdctl(lab, host, 'endpoint status -w json')));
+  return words.map((text) => (JSON.parse(text) as [{ Status: { dbSize: number } }])[0].Status.dbSize);
+};
+
+describe('a cluster that is full', () => {
+  it('is looked at, with what each member takes of its quota; nothing else is done', async () => {
+    await fill('h1');
+    const before = await fingerprint(lab, 'h1');
+    const looked = await space();
+    expect(looked.code).toBe(2);
+    expect(looked.stdout).toMatch(
+      /\| h2 +\| (leader|follower) +\| 8\.\dM +\| \d\.\dM +\| 8\.0M +\| 10\d % +\| \d\.\dM /,
+    );
+    expect(looked.text).toContain('play space_etcd -e do=compact,defrag,disarm');
+    const checked = await space('-e', ALL, '-C');
+    expect(checked.code, checked.text).toBe(0);
+    expect(checked.stdout).toMatch(/PLAN make room[\s\S]* 1\. h\d +take a backup[\s\S]* 7\. control +disarm/);
+    expect(await fingerprint(lab, 'h1')).toBe(before);
+    expect(await etcdctl(lab, 'h1', 'alarm list')).toContain('NOSPACE');
+  });
+
+  it('is not disarmed while there is no room', async () => {
+    const { code, text } = await space('-e', 'do=disarm');
+    expect(code).toBe(2);
+    expect(text).toMatch(/h2: its database has 8\.\dM, and its quota is 8\.0M: disarmed, the alarm would come back/);
+  });
+
+  it('gets room again, also when it is killed at each step and run again', async () => {
+    const moments = [
+      /changed: .* Backup is taken/,
+      /^Compact/,
+      /changed: .* What was overwritten is forgotten/,
+      /^Defragment h/,
+      /changed: .* Database is written anew/,
+      /changed: .* Leadership moves/,
+      /^Disarm/,
+    ];
+    for (const moment of moments) {
+      const { code, text } = await runPlay(['space_etcd', '-i', three(), '--output', 'lines', '-e', ALL], {
+        onLine: (line, child) => {
+          if (moment.test(line)) child.kill('SIGKILL');
+        },
+      });
+      expect(code, `${moment}: ${text}`).toBeNull();
+    }
+    const last = await space('-e', ALL);
+    expect(last.code, last.text).toBe(0);
+    await isWell('h1');
+    for (const size of await sizes(THREE)) expect(size).toBeLessThan(3 * 1024 ** 2);
+    // One was enough: nothing was written meanwhile.
+    expect(backups(join(lab.dir, 'backups'))).toHaveLength(1);
+    const again = await space('-e', ALL);
+    expect(again.code, again.text).toBe(0);
+    expect(again.text).not.toMatch(/^ {2}changed:/m);
+  });
+
+  it('gets room again with etcd 3.4 and a single member, from a verified backup on', async () => {
+    await fill('h4');
+    const { code, text } = await runPlay(['space_etcd', '-i', old(), '--output', 'lines', '-e', ALL]);
+    expect(code, text).toBe(0);
+    expect(text).toContain('there is one voter: nothing is served while it is defragmented');
+    await isWell('h4');
+    expect((await sizes(['h4']))[0]).toBeLessThan(3 * 1024 ** 2);
+    const [backup] = backups(join(lab.dir, 'old'));
+    const listed = await runPlay(['backups', '-i', old(), '--verify']);
+    expect(listed.stdout).toContain(backup);
+    expect(listed.code, listed.text).toBe(0);
+  });
+});
+
+describe('a member whose data differ', () => {
+  it('is named by comparing all, and its alarm is not disarmed', async () => {
+    await etcdctl(lab, 'h1', 'put text honest-value');
+    // What lies in the pages of its database has no sum of its own.
+    const spoil =
+      "systemctl stop etcd; LC_ALL=C sed -i 's/honest-value/broken-value/g' /var/lib/etcd/member/snap/db; systemctl start etcd";
+    expect((await lab.exec('h3', spoil)).code).toBe(0);
+    const waiting = `for i in $(seq 100); do etcdctl --endpoints=https://${lab.addressOf('h1')}:2379 --cacert=/etc/etcd/cert/etcd-ca.pem --cert=/etc/etcd/cert/etcd-client.pem --key=/etc/etcd/cert/etcd-client-key.pem alarm list | grep CORRUPT && exit 0; sleep 0.2; done; exit 1`;
+    expect((await lab.exec('h1', waiting)).code).toBe(0);
+    const looked = await space();
+    expect(looked.code).toBe(2);
+    expect(looked.text).toMatch(/h3: the cluster has the alarm CORRUPT .*the data of this member differ from those of/);
+    for (const wish of ['do=disarm', ALL]) {
+      const { code, text } = await space('-e', wish);
+      expect(code, text).toBe(2);
+      expect(text).toMatch(/h3: .*differ[\s\S]*play delete_etcd -l h3/);
+    }
+    expect(await etcdctl(lab, 'h1', 'alarm list')).toContain('CORRUPT');
+  });
+
+  it('is taken out, then the alarm is disarmed, since the others are equal', async () => {
+    const deleted = await runPlay(['delete_etcd', '-i', three(), '-l', 'h3', '--yes']);
+    expect(deleted.code, deleted.text).toBe(0);
+    const { code, text } = await space('-e', 'do=disarm');
+    expect(code, text).toBe(0);
+    await isWell('h1');
+    expect(await etcdctl(lab, 'h1', 'get text --print-value-only')).toBe('honest-value\n');
+  });
+});
