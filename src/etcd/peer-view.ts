@@ -1,9 +1,7 @@
-import { get } from 'node:https';
-import type { Duplex } from 'node:stream';
-import { connect } from 'node:tls';
 import type { Connection } from '../connection/connection.ts';
 import type { ClientIdentity, MemberAddress } from './client.ts';
 import type { Member } from './cluster.ts';
+import { askHttp } from './http.ts';
 
 /**
  * Asks a member's *peer* address for its own list of members. It answers from the moment the process runs, also while
@@ -12,26 +10,13 @@ import type { Member } from './cluster.ts';
  */
 export async function askPeerView(
   connection: Connection,
-  { address, port, serverName }: MemberAddress,
-  { caPem, certPem, keyPem }: ClientIdentity,
+  address: MemberAddress,
+  identity: ClientIdentity,
   deadlineMs = 5_000,
 ): Promise<Member[]> {
-  const stream = await connection.openStream(address, port);
-  const createConnection = (): Duplex =>
-    connect({ socket: stream, servername: serverName, host: serverName, ca: caPem, cert: certPem, key: keyPem });
-  const text = await new Promise<string>((resolve, reject) => {
-    const request = get({ path: '/members', host: serverName, createConnection }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        body += chunk;
-      });
-      response.on('end', () => (response.statusCode === 200 ? resolve(body) : reject(new Error(body.trim()))));
-    });
-    request.setTimeout(deadlineMs, () => request.destroy(new Error('no answer')));
-    request.on('error', reject);
-  }).finally(() => stream.destroy());
-  return parsePeerView(text);
+  const { status, body } = await askHttp(connection, address, identity, '/members', deadlineMs);
+  if (status !== 200) throw new Error(body.trim());
+  return parsePeerView(body);
 }
 
 /** The IDs stand as 64-bit numbers, which JSON.parse would round: they are quoted first. */

@@ -28,10 +28,15 @@ export async function startEtcd(connection: Connection): Promise<void> {
  * Waits until etcd says that it is ready: it has joined its cluster and there is a leader.
  * @throws PlayError with the last lines of its log when it ends again and again, or is not ready in time.
  */
-export async function waitUntilReady(connection: Connection, timeoutMs: number, signal: AbortSignal): Promise<void> {
+export async function waitUntilReady(
+  connection: Connection,
+  timeoutMs: number,
+  signal: AbortSignal,
+  mostRestarts = MOST_RESTARTS,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const { stdout } = await connection.run(waitScript());
+    const { stdout } = await connection.run(waitScript(mostRestarts));
     const [verdict, ...log] = stdout.trim().split('\n');
     if (verdict === 'ready') return;
     const words = log.map((line) => `\n    ${line}`).join('');
@@ -53,7 +58,7 @@ export async function waitUntilReady(connection: Connection, timeoutMs: number, 
 }
 
 /** Looks again and again on the host itself, so that waiting costs no round trips. */
-function waitScript(): string {
+function waitScript(mostRestarts: number): string {
   return [
     's=systemctl; n=0',
     `while [ $n -lt ${SLICE_SECONDS * 20} ]; do`,
@@ -62,10 +67,10 @@ function waitScript(): string {
     '    *ActiveState=active*) echo ready; exit 0 ;;',
     '    *ActiveState=failed*) break ;;',
     '  esac',
-    `  [ "\${r:-0}" -ge ${MOST_RESTARTS} ] && break`,
+    `  [ "\${r:-0}" -ge ${mostRestarts} ] && break`,
     '  n=$((n+1)); sleep 0.05',
     'done',
-    `case $u in *ActiveState=failed*) echo ended ;; *) [ "\${r:-0}" -ge ${MOST_RESTARTS} ] && echo ended || echo waiting ;; esac`,
+    `case $u in *ActiveState=failed*) echo ended ;; *) [ "\${r:-0}" -ge ${mostRestarts} ] && echo ended || echo waiting ;; esac`,
     'journalctl -u etcd.service -n 8 --no-pager -o cat 2>/dev/null',
     ':',
   ].join('\n');

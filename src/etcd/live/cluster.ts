@@ -32,6 +32,8 @@ export class LiveCluster {
   readonly #lost = new Map<string, LostHost>();
   readonly #clocks = new Map<string, ClockReading>();
   readonly #answers = new Map<string, MemberAnswer>();
+  /** Another version is what the operation brings: nothing to be warned of. */
+  #brings = false;
 
   private constructor(run: RunContext, ca: string, identity: ClientIdentity, settings: Map<string, EtcdSettings>) {
     this.run = run;
@@ -44,7 +46,10 @@ export class LiveCluster {
   }
 
   /** Reads the input: nothing is touched before all of it is in order. @throws InputError, PlayError without certificates. */
-  static async open(run: RunContext, { issue = false }: { issue?: boolean } = {}): Promise<LiveCluster> {
+  static async open(
+    run: RunContext,
+    { issue = false, brings = false }: { issue?: boolean; brings?: boolean } = {},
+  ): Promise<LiveCluster> {
     const settings = readSettings(run);
     const [first] = settings.values();
     const { certLocalDir } = first!;
@@ -52,7 +57,9 @@ export class LiveCluster {
     const ca = await localCa(certLocalDir);
     const identity = clientIdentity(certLocalDir, ca);
     if (ca === undefined || !identity) throw noIdentityError(certLocalDir);
-    return new LiveCluster(run, ca, identity, settings);
+    const cluster = new LiveCluster(run, ca, identity, settings);
+    cluster.#brings = brings;
+    return cluster;
   }
 
   /** New hosts have nobody to be trusted by yet. In check mode what is made is thrown away again. */
@@ -87,6 +94,11 @@ export class LiveCluster {
 
   own(host: string): EtcdSettings {
     return this.#settings.get(host)!;
+  }
+
+  /** The settings of all hosts as another version knows them. @throws ManyErrors with what it does not know. */
+  settingsAt(version: string): Map<string, EtcdSettings> {
+    return readSettings(this.run, version);
   }
 
   get allSettings(): EtcdSettings[] {
@@ -273,6 +285,7 @@ export class LiveCluster {
     if (running === undefined || running === wanted) return;
     this.#settings = readSettings(this.run, running);
     await this.lookAgain();
+    if (this.#brings) return;
     const how = `play upgrade_etcd changes that`;
     this.run.say(`etcd ${running} runs, and ETCD_VERSION is ${wanted}: ${running} it stays (${how})`, 'warning');
   }

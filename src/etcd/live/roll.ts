@@ -181,8 +181,12 @@ async function goBack(cluster: LiveCluster, { host, connect, signal }: HostConte
 }
 
 /** Until it follows its leader, has what the leader had, and all that serve agree. */
-async function untilBack(cluster: LiveCluster, { host, signal, progress }: HostContext): Promise<void> {
-  const deadline = performance.now() + READY_MS;
+export async function untilBack(
+  cluster: LiveCluster,
+  { host, signal, progress }: HostContext,
+  readyMs = READY_MS,
+): Promise<void> {
+  const deadline = performance.now() + readyMs;
   for (;;) {
     await cluster.lookAgain();
     const { leader } = cluster.state();

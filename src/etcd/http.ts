@@ -1,0 +1,36 @@
+import { get } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { connect } from 'node:tls';
+import type { Connection } from '../connection/connection.ts';
+import type { ClientIdentity, MemberAddress } from './client.ts';
+
+/** What a member answers to an HTTP GET at one of its addresses. */
+export interface HttpAnswer {
+  status: number;
+  body: string;
+}
+
+/** Asks a member over HTTPS, through its host's connection. @throws Error without an answer in time. */
+export async function askHttp(
+  connection: Connection,
+  { address, port, serverName }: MemberAddress,
+  { caPem, certPem, keyPem }: ClientIdentity,
+  path: string,
+  deadlineMs = 5_000,
+): Promise<HttpAnswer> {
+  const stream = await connection.openStream(address, port);
+  const createConnection = (): Duplex =>
+    connect({ socket: stream, servername: serverName, host: serverName, ca: caPem, cert: certPem, key: keyPem });
+  return await new Promise<HttpAnswer>((resolve, reject) => {
+    const request = get({ path, host: serverName, createConnection }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        body += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    request.setTimeout(deadlineMs, () => request.destroy(new Error('no answer')));
+    request.on('error', reject);
+  }).finally(() => stream.destroy());
+}
