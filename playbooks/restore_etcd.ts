@@ -1,10 +1,9 @@
 import { statSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { copy, InputError, once, PlayError, play, playbook, step, task, variable } from 'etcd-play';
+import { InputError, once, play, playbook, step, variable } from 'etcd-play';
 import {
   clientAddress,
-  clusterReport,
   etcdVariables,
   identitiesIn,
   LiveCluster,
@@ -16,26 +15,13 @@ import {
   type ProvenFile,
   planRestore,
   planText,
-  prepareTasks,
   proveFile,
-  proveMember,
-  RestorePlaces,
   type RestorePlan,
   refusalError,
-  restoreBeside,
-  startEtcd,
-  stopEtcd,
-  swapBack,
-  swapIn,
+  restoreOn,
   takeSafetyBackup,
-  tidy,
   timeStamp,
-  untilMembersAgree,
-  waitUntilReady,
 } from 'etcd-play/etcd';
-
-const FORMING_MS = 120_000;
-const AGREEING_MS = 30_000;
 
 async function readIdentities(file: string | undefined) {
   if (file === undefined) return [];
@@ -80,10 +66,8 @@ export default playbook({
     const identities = await readIdentities(identityFile);
     const now = new Date();
     const stamp = timeStamp(now);
-    const token = `${first.clusterToken}-restored-${stamp}`;
     const work = await makeWorkFolder(run.check ? dirname(resolve(file)) : folder);
     const apis = new Map<string, MemberApi>();
-    const swapped = new Set<string>();
     let proven: ProvenFile | undefined;
     let revisionNow: bigint | undefined;
     let plan: Extract<RestorePlan, { kind: 'restore' }> | undefined;
@@ -91,11 +75,6 @@ export default playbook({
     run.onEnd(async () => {
       for (const api of apis.values()) api.close();
       await rm(work, { recursive: true, force: true });
-    });
-    const places = (host: string) => new RestorePlaces(cluster.own(host), stamp);
-    const members = run.allHosts.map((host) => {
-      const { name, advertisePeerUrl } = cluster.own(host);
-      return { name, peerUrl: advertisePeerUrl };
     });
     const backup = (): ProvenBackup => {
       const { manifest, database, restored, sums } = proven!;
@@ -183,8 +162,7 @@ export default playbook({
     });
     if (run.check || !plan || !proven) return;
     await run.confirm(plan.confirm.question, plan.confirm.word);
-    const { source, bump } = plan;
-    const { plain, isBare } = proven;
+    const { source } = plan;
 
     if (source) {
       yield play('Keep what runs now', {
@@ -207,105 +185,14 @@ export default playbook({
       });
     }
 
-    yield play('Prepare', { tasks: prepareTasks(cluster, run.allHosts, members) });
-
-    yield play('Restore beside', {
-      tasks: [
-        task('Snapshot is sent', ({ host }) => copy({ source: plain, path: places(host).snapshot, mode: 0o600 })),
-        step('Snapshot is restored', async ({ host, connect }) => {
-          const settings = cluster.own(host);
-          await restoreBeside(await connect(), { settings, places: places(host), members, token, bump, isBare });
-          return { changed: true };
-        }),
-      ],
+    yield* restoreOn(cluster, {
+      hosts: run.allHosts,
+      plain: proven.plain,
+      isBare: proven.isBare,
+      bump: plan.bump,
+      keyCount: backup().keyCount,
+      revision: backup().revision,
+      stamp,
     });
-
-    // From here on there is an outage. Where anything fails, the old data go back and what ran before is started again.
-    const ran = cluster
-      .sight()
-      .hosts.filter(({ facts }) => ['active', 'activating'].includes(facts.service.activeState));
-    const goBack = async (error: unknown): Promise<never> => {
-      const all = run.allHosts;
-      await Promise.allSettled(all.map(async (host) => stopEtcd(await run.connect(host))));
-      const back = await Promise.allSettled(
-        [...swapped].map(async (host) => swapBack(await run.connect(host), places(host))),
-      );
-      await Promise.allSettled(all.map(async (host) => tidy(await run.connect(host), places(host))));
-      await Promise.allSettled(ran.map(async ({ host }) => startEtcd(await run.connect(host))));
-      const failed = back.filter(({ status }) => status === 'rejected').length;
-      const cause = error instanceof PlayError ? error : new PlayError((error as Error).message, { cause: error });
-      const what =
-        failed > 0
-          ? `On ${failed} hosts the old data could not be put back: they lie in ….bak-${stamp}.`
-          : 'The old data were put back.';
-      const started = ran.length > 0 ? ' What ran before was started again.' : '';
-      throw new PlayError(cause.message, {
-        details: cause.details,
-        cause: error,
-        next: `${what}${started} ${cause.next ?? ''}`.trim(),
-      });
-    };
-
-    yield play('Swap', {
-      tasks: [
-        once('Data are swapped, and etcd is started', async () => {
-          try {
-            await Promise.all(run.allHosts.map(async (host) => stopEtcd(await run.connect(host))));
-            await Promise.all(
-              run.allHosts.map(async (host) => {
-                swapped.add(host);
-                await swapIn(await run.connect(host), places(host));
-              }),
-            );
-            await Promise.all(run.allHosts.map(async (host) => startEtcd(await run.connect(host))));
-            await Promise.all(
-              run.allHosts.map(async (host) => waitUntilReady(await run.connect(host), FORMING_MS, run.signal)),
-            );
-            await cluster.lookAgain();
-            await untilMembersAgree(
-              new Map(cluster.answers),
-              (host) => cluster.ask(host),
-              AGREEING_MS,
-              run.signal,
-              run.allHosts.length,
-            );
-            await checkContent(run.allHosts[0]!);
-          } catch (error) {
-            await goBack(error);
-          }
-          return { changed: true, summary: ran.length > 0 ? `the old data are in ….bak-${stamp}` : '' };
-        }),
-      ],
-    });
-
-    yield play('Prove', {
-      tasks: [
-        once('Members take writes', async () => {
-          const health = [];
-          for (const host of run.allHosts) {
-            health.push(await proveMember(cluster.own(host), cluster.client(host), { write: true }));
-          }
-          run.say(clusterReport(cluster.allSettings, cluster.answers, health));
-        }),
-      ],
-    });
-
-    /** The keys of the backup are there, and the revision is not behind it. */
-    async function checkContent(host: string): Promise<void> {
-      const api = await openMemberApi(await run.connect(host), clientAddress(cluster.own(host)), cluster.identity);
-      try {
-        const { revision } = await api.status();
-        const keys = await api.keyCount(revision);
-        const wanted = backup();
-        // Clients may have written since; that keys are missing they cannot have wished so soon.
-        if (keys < wanted.keyCount || revision < wanted.revision) {
-          throw new PlayError(
-            `the restored cluster has ${keys} keys at revision ${revision}, and the backup ${wanted.keyCount} at ${wanted.revision}`,
-          );
-        }
-      } finally {
-        api.close();
-      }
-    }
   },
 });

@@ -1,0 +1,135 @@
+import { PlayError } from '../../errors.ts';
+import { copy } from '../../resource/copy.ts';
+import { once, type Play, play, step, task } from '../../runner/playbook.ts';
+import { openMemberApi } from '../grpc/member.ts';
+import type { LiveCluster } from '../live/cluster.ts';
+import { prepareTasks } from '../live/perform.ts';
+import { clientAddress } from '../look.ts';
+import { proveMember, untilMembersAgree } from '../proof.ts';
+import { clusterReport } from '../report.ts';
+import { waitUntilReady } from '../start.ts';
+import { goBack } from './go-back.ts';
+import { startInTurn, stopInTurn } from './in-turn.ts';
+import { RestorePlaces, restoreBeside, swapIn } from './swap.ts';
+
+const FORMING_MS = 120_000;
+const AGREEING_MS = 30_000;
+
+export interface RestoreWork {
+  /** The members of the restored cluster. */
+  hosts: readonly string[];
+  /** Others whose etcd is stopped, too: they are to be no members of it. */
+  leaving?: readonly string[];
+  /** The snapshot on this machine, unpacked. */
+  plain: string;
+  isBare: boolean;
+  bump: boolean;
+  /** What must be there afterwards. */
+  keyCount: bigint;
+  revision: bigint;
+  stamp: string;
+}
+
+/**
+ * Restores one snapshot on all hosts: beside what is there, then by renames. Where the restored cluster does not come up, the old
+ * data go back and what ran before is started again.
+ */
+export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): AsyncGenerator<Play> {
+  const { run } = cluster;
+  const { hosts, stamp, plain, isBare, bump } = work;
+  const stopped = [...hosts, ...(work.leaving ?? [])];
+  const members = hosts.map((host) => {
+    const { name, advertisePeerUrl } = cluster.own(host);
+    return { name, peerUrl: advertisePeerUrl };
+  });
+  const token = `${cluster.allSettings[0]!.clusterToken}-restored-${stamp}`;
+  const places = (host: string) => new RestorePlaces(cluster.own(host), stamp);
+
+  yield play('Prepare', { hosts, tasks: prepareTasks(cluster, hosts, members) });
+
+  yield play('Restore beside', {
+    hosts,
+    tasks: [
+      task('Snapshot is sent', ({ host }) => copy({ source: plain, path: places(host).snapshot, mode: 0o600 })),
+      step('Snapshot is restored', async ({ host, connect }) => {
+        const settings = cluster.own(host);
+        await restoreBeside(await connect(), { settings, places: places(host), members, token, bump, isBare });
+        return { changed: true };
+      }),
+    ],
+  });
+
+  // From here on there is an outage.
+  const ran = cluster
+    .sight()
+    .hosts.filter(({ facts }) => ['active', 'activating'].includes(facts.service.activeState))
+    .map(({ host }) => host);
+  const swapped = new Set<string>();
+  const safely = (name: string, act: () => Promise<unknown>) =>
+    once(name, async () => {
+      try {
+        await act();
+      } catch (error) {
+        throw await goBack(cluster, { hosts: stopped, swapped, ran, places, stamp }, error);
+      }
+      return { changed: true };
+    });
+
+  yield play('Swap', {
+    tasks: [
+      safely('etcd is stopped', () => stopInTurn(cluster, stopped)),
+      safely('Restored data are put in place', () =>
+        Promise.all(
+          hosts.map(async (host) => {
+            swapped.add(host);
+            await swapIn(await run.connect(host), places(host));
+          }),
+        ),
+      ),
+      safely('Restored members are started', () => startInTurn(cluster, hosts)),
+      safely('Restored members are ready', () =>
+        Promise.all(hosts.map(async (host) => waitUntilReady(await run.connect(host), FORMING_MS, run.signal))),
+      ),
+      safely('Keys and revision are as in the backup', async () => {
+        await cluster.lookAgain();
+        const answers = new Map(hosts.map((host) => [host, cluster.answers.get(host) ?? {}]));
+        await untilMembersAgree(answers, (host) => cluster.ask(host), AGREEING_MS, run.signal, hosts.length);
+        await checkContent(cluster, hosts[0]!, work);
+      }),
+    ],
+  });
+
+  yield play('Prove', {
+    tasks: [
+      once('Members take writes', async () => {
+        const health = [];
+        for (const host of hosts) {
+          health.push(await proveMember(cluster.own(host), cluster.client(host), { write: true }));
+        }
+        run.say(
+          clusterReport(
+            hosts.map((host) => cluster.own(host)),
+            cluster.answers,
+            health,
+          ),
+        );
+      }),
+    ],
+  });
+}
+
+/** The keys of the backup are there, and the revision is not behind it. */
+async function checkContent(cluster: LiveCluster, host: string, wanted: RestoreWork): Promise<void> {
+  const api = await openMemberApi(await cluster.run.connect(host), clientAddress(cluster.own(host)), cluster.identity);
+  try {
+    const { revision } = await api.status();
+    const keys = await api.keyCount(revision);
+    // Clients may have written since; that keys are missing they cannot have wished so soon.
+    if (keys >= wanted.keyCount && revision >= wanted.revision) return;
+    throw new PlayError(
+      `the restored cluster has ${keys} keys at revision ${revision}, and the backup ${wanted.keyCount} at ${wanted.revision}`,
+    );
+  } finally {
+    api.close();
+  }
+}

@@ -1,0 +1,41 @@
+import { PlayError } from '../../errors.ts';
+import type { LiveCluster } from '../live/cluster.ts';
+import { startInTurn } from './in-turn.ts';
+import { type RestorePlaces, stopEtcd, swapBack, tidy } from './swap.ts';
+
+export interface WayBack {
+  hosts: readonly string[];
+  /** Where restored data were put in place, or half so. */
+  swapped: ReadonlySet<string>;
+  /** Where etcd ran before. */
+  ran: readonly string[];
+  places(host: string): RestorePlaces;
+  stamp: string;
+}
+
+/** Puts the old data back, and starts again what ran. Gives the error of the run, with what has become of the data. */
+export async function goBack(
+  cluster: LiveCluster,
+  { hosts, swapped, ran, places, stamp }: WayBack,
+  error: unknown,
+): Promise<PlayError> {
+  const { run } = cluster;
+  await Promise.allSettled(hosts.map(async (host) => stopEtcd(await run.connect(host))));
+  const back = await Promise.allSettled(
+    [...swapped].map(async (host) => swapBack(await run.connect(host), places(host))),
+  );
+  await Promise.allSettled(hosts.map(async (host) => tidy(await run.connect(host), places(host))));
+  await startInTurn(cluster, ran).catch(() => undefined);
+  const failed = back.filter(({ status }) => status === 'rejected').length;
+  const cause = error instanceof PlayError ? error : new PlayError((error as Error).message, { cause: error });
+  const what =
+    failed > 0
+      ? `On ${failed} hosts the old data could not be put back: they lie in ….bak-${stamp}.`
+      : 'The old data were put back.';
+  const started = ran.length > 0 ? ' What ran before was started again.' : '';
+  return new PlayError(cause.message, {
+    details: cause.details,
+    cause: error,
+    next: `${what}${started} ${cause.next ?? ''}`.trim(),
+  });
+}
