@@ -1,11 +1,10 @@
 import { statSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InputError, once, play, playbook, step, variable } from 'etcd-play';
 import {
   clientAddress,
   etcdVariables,
-  identitiesIn,
   LiveCluster,
   localTools,
   type MemberApi,
@@ -17,21 +16,12 @@ import {
   planText,
   proveFile,
   type RestorePlan,
+  readIdentities,
   refusalError,
   restoreOn,
   takeSafetyBackup,
   timeStamp,
 } from 'etcd-play/etcd';
-
-async function readIdentities(file: string | undefined) {
-  if (file === undefined) return [];
-  const found = identitiesIn(await readFile(file, 'utf8'));
-  if (found) return found;
-  throw new InputError('this file holds no key of age', {
-    file,
-    next: 'It has a line AGE-SECRET-KEY-1…: play backups --new-key FILE makes one.',
-  });
-}
 
 export default playbook({
   name: 'restore_etcd',

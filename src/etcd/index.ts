@@ -21,6 +21,7 @@ export {
   type ProvenFile,
   proveFile,
 } from './backup/prove-file.ts';
+export { readIdentities } from './backup/read-identities.ts';
 export { recipientKind } from './backup/recipients.ts';
 export { backupReport, makeManifest, retentionText } from './backup/report.ts';
 export type { RetentionPolicy } from './backup/retention.ts';
@@ -84,14 +85,16 @@ export { gatesText } from './plan/gates.ts';
 export { type KeysPlan, planDeleteKeys, planUndoKeys } from './plan/keys.ts';
 export { type MoveAction, type MoveRequest, planMove } from './plan/move.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
+export { type BackupChoice, planRecover, type RecoverPlan } from './plan/recover.ts';
 export { type MemberFiles, planReload } from './plan/reload.ts';
 export { planReplace, replacedId } from './plan/replace.ts';
 export { type ProvenBackup, planRestore, type RestorePlan } from './plan/restore.ts';
 export type { RollAction } from './plan/roll.ts';
 export { planAuthority, planOutage, planRotateLeaves, type RotateAction } from './plan/rotate.ts';
-export type { SeenHost } from './plan/seen.ts';
+export { hasData, isRunning, type SeenHost } from './plan/seen.ts';
 export { memberAt } from './plan/sight.ts';
 export { planSpace, type SpaceAction, type SpaceWish, spaceWishesKind } from './plan/space.ts';
+export type { HostData } from './plan/survivors.ts';
 export { planUpgrade } from './plan/upgrade.ts';
 export type { VersionAction } from './plan/version-steps.ts';
 export {
@@ -104,6 +107,10 @@ export {
 } from './preflight.ts';
 export { proveMember, untilMembersAgree } from './proof.ts';
 export { sizeWarning } from './quorum.ts';
+export { backupChoice } from './recover/backup.ts';
+export { beginAnew } from './recover/begin.ts';
+export { joinAll } from './recover/join-all.ts';
+export { lookAtData } from './recover/look.ts';
 export { obtainRelease, type Release } from './releases.ts';
 export { clusterReport, etcdctlLine } from './report.ts';
 export { type RestoreWork, restoreOn } from './restore/carry-out.ts';

@@ -1,0 +1,28 @@
+import { stat } from 'node:fs/promises';
+import { InputError } from '../../errors.ts';
+import { findBackups } from '../backup/catalogue.ts';
+import type { BackupChoice } from '../plan/recover.ts';
+
+/** The backup that was named, or else the newest verified one of this cluster; undefined where there is none. */
+export async function backupChoice(
+  folder: string,
+  named: string | undefined,
+  cluster: string,
+): Promise<BackupChoice | undefined> {
+  const found = await findBackups(folder);
+  if (named === undefined) {
+    const newest = found.find((one) => one.verified !== 'no' && one.cluster === cluster);
+    return newest && { ...factsOf(newest), file: newest.path, isNamed: false };
+  }
+  const info = await stat(named).catch(() => undefined);
+  if (!info) {
+    throw new InputError(`there is no backup ${named}`, { next: 'play backups -i … lists what there is.' });
+  }
+  const known = found.find(({ path }) => path === named);
+  if (known) return { ...factsOf(known), file: named, isNamed: true };
+  return { file: named, revision: undefined, takenAt: undefined, sizeBytes: info.size, isNamed: true };
+}
+
+function factsOf({ revision, takenAt, manifest, sizeBytes }: Awaited<ReturnType<typeof findBackups>>[number]) {
+  return { revision, takenAt: takenAt.toISOString(), sizeBytes: manifest?.snapshot.sizeBytes ?? sizeBytes };
+}

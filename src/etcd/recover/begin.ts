@@ -1,0 +1,140 @@
+import { PlayError } from '../../errors.ts';
+import { once, type Play, play, step } from '../../runner/playbook.ts';
+import { stopForGood } from '../live/aside.ts';
+import { certain } from '../live/certain.ts';
+import type { LiveCluster } from '../live/cluster.ts';
+import { prepareTasks } from '../live/perform.ts';
+import { isRunning } from '../plan/seen.ts';
+import { startInTurn } from '../restore/in-turn.ts';
+import { stopEtcd } from '../restore/swap.ts';
+import { startEtcd, waitUntilReady } from '../start.ts';
+import { endOnce, keepCopy, markFormed, putBack, startForced } from './force.ts';
+
+const READY_MS = 120_000;
+
+export interface Beginning {
+  host: string;
+  /** Names what is kept. */
+  stamp: string;
+  /** An earlier run has kept a copy already. */
+  isKept: boolean;
+}
+
+/**
+ * Makes a cluster of one of a host's data: all etcds that can be reached are stopped, a copy is kept, and etcd is started once with
+ * `--force-new-cluster`. Where it does not come up, everything goes back to what it was.
+ */
+export async function* beginAnew(cluster: LiveCluster, { host, stamp, isKept }: Beginning): AsyncGenerator<Play> {
+  const { run } = cluster;
+  const settings = cluster.own(host);
+  const isMount = cluster.seen(host).facts.data.isMount ?? false;
+  const others = cluster.hosts.filter((one) => one !== host);
+  const ran = cluster
+    .sight()
+    .hosts.filter(isRunning)
+    .map((seen) => seen.host);
+  const pair = { name: settings.name, peerUrl: settings.advertisePeerUrl };
+  const safely = (name: string, act: () => Promise<string | undefined>) =>
+    once(name, async () => {
+      try {
+        return { changed: true, summary: (await act()) ?? '' };
+      } catch (error) {
+        throw await goBack(cluster, { host, stamp, isMount, ran }, error);
+      }
+    });
+
+  yield play(`Prepare ${host}`, { hosts: [host], tasks: prepareTasks(cluster, [host], [pair]) });
+
+  if (others.length > 0) {
+    yield play('Others are stopped', {
+      hosts: others,
+      tasks: [
+        step('etcd is stopped and disabled', async ({ host: other, connect }) => {
+          const { service } = cluster.seen(other).facts;
+          if (!isRunning(cluster.seen(other)) && service.enabled === false) return { changed: false };
+          await stopForGood(await connect());
+          return { changed: true };
+        }),
+      ],
+    });
+  }
+
+  yield play(`A new cluster begins on ${host}`, {
+    tasks: [
+      once(`etcd is stopped on ${host}`, async () => {
+        const connection = await run.connect(host);
+        await endOnce(connection);
+        await stopEtcd(connection);
+        return { changed: true };
+      }),
+      ...(isKept
+        ? []
+        : [
+            safely('A copy of the data is kept', async () => {
+              const kept = await keepCopy(await run.connect(host), settings, stamp, isMount);
+              return kept.join(' ');
+            }),
+          ]),
+      safely('The other members are forgotten', async () => {
+        const connection = await run.connect(host);
+        await startForced(connection, settings);
+        await checkAlone(cluster, host);
+        await endOnce(connection);
+        return undefined;
+      }),
+      safely('etcd is started as ever', async () => {
+        const connection = await run.connect(host);
+        await startEtcd(connection);
+        await waitUntilReady(connection, READY_MS, run.signal);
+        await markFormed(connection, settings, stamp);
+        await cluster.lookAgain();
+        return undefined;
+      }),
+    ],
+  });
+}
+
+/** It leads, and its list has nobody else; at an address of its own, where it has got another one since. */
+async function checkAlone(cluster: LiveCluster, host: string): Promise<void> {
+  const { advertisePeerUrl } = cluster.own(host);
+  const { api } = await cluster.ask(host);
+  const [own, ...others] = api?.members ?? [];
+  if (!api || !own || others.length > 0 || own.id !== api.status.leaderId) {
+    throw new PlayError(`etcd was started with --force-new-cluster, and lists ${api?.members.length ?? 'no'} members`);
+  }
+  if (own.peerUrls.includes(advertisePeerUrl)) return;
+  const client = cluster.client(host);
+  await certain(
+    () => client.updateMember(own.id, advertisePeerUrl),
+    async () => (await client.members()).some(({ peerUrls }) => peerUrls.includes(advertisePeerUrl)),
+  );
+}
+
+/** The copy back in its place, and what ran before runs again: there is no quorum still, and nothing was lost. */
+async function goBack(
+  cluster: LiveCluster,
+  { host, stamp, isMount, ran }: { host: string; stamp: string; isMount: boolean; ran: readonly string[] },
+  error: unknown,
+): Promise<PlayError> {
+  const { run } = cluster;
+  const words = error instanceof PlayError ? error : new PlayError((error as Error).message, { cause: error });
+  const back = async () => {
+    const connection = await run.connect(host);
+    await endOnce(connection);
+    await stopEtcd(connection);
+    await putBack(connection, cluster.own(host), stamp);
+  };
+  const undone = await back().then(
+    () => (isMount ? `A copy of its data lies in aside-${stamp} there.` : 'The data are as they were.'),
+    (why) => `Its data could not be put back (${(why as Error).message}): they lie in ….bak-${stamp}.`,
+  );
+  await Promise.allSettled(ran.map(async (one) => (await run.connect(one)).run('systemctl enable -q etcd.service')));
+  await startInTurn(cluster, ran).catch(() => undefined);
+  const started = ran.length > 0 ? ` ${ran.join(', ')} ${ran.length === 1 ? 'was' : 'were'} started again.` : '';
+  return new PlayError(words.message, {
+    host,
+    details: words.details,
+    cause: error,
+    next: `${undone}${started} ${words.next ?? ''}`.trim(),
+  });
+}

@@ -1,0 +1,45 @@
+import { once, type Play, play } from '../../runner/playbook.ts';
+import { carryOut, prove } from '../live/carry-out.ts';
+import type { LiveCluster } from '../live/cluster.ts';
+import { perform } from '../live/perform.ts';
+import type { MemberAction } from '../plan/action.ts';
+import { planAdd } from '../plan/add.ts';
+import { removeMark } from './force.ts';
+
+/** One after the other joins the new cluster as `add_etcd` would have it; then all is proven, and the mark goes. */
+export async function* joinAll(cluster: LiveCluster, first: string, hosts: readonly string[]): AsyncGenerator<Play> {
+  for (const host of hosts) {
+    yield* carryOut<MemberAction>(cluster, {
+      plan: () => ({
+        ...planAdd({
+          sight: cluster.sight(),
+          limited: [host],
+          // Old data there are what is moved aside.
+          complaints: cluster.complaintsAbout([host]).filter(({ reason }) => !reason.includes('is not empty')),
+          ca: cluster.ca,
+          certLocalDir: cluster.own(host).certLocalDir,
+        }),
+        // How many there will be in the end was said before.
+        warnings: [],
+      }),
+      perform: (action) => perform(cluster, action),
+      proof: 'none',
+    });
+  }
+  yield* prove<MemberAction>(
+    cluster,
+    {
+      plan: () => ({ kind: 'plan', title: '', actions: [], warnings: [] }),
+      perform: (action) => perform(cluster, action),
+    },
+    true,
+  );
+  yield play('The recovery is done', {
+    tasks: [
+      once('Its mark is taken away', async () => {
+        await removeMark(await cluster.run.connect(first), cluster.own(first));
+        return { changed: true };
+      }),
+    ],
+  });
+}

@@ -1,0 +1,81 @@
+import { createGunzip } from 'node:zlib';
+import type { Connection } from '../../connection/connection.ts';
+import { RemoteCommandError } from '../../connection/errors.ts';
+import { quote } from '../../connection/quote.ts';
+import { parseStatus } from '../backup/database.ts';
+import type { HostData } from '../plan/survivors.ts';
+import type { EtcdSettings } from '../variables.ts';
+import { RecoverPlaces } from './places.ts';
+import { type LogFacts, LogReader } from './wal.ts';
+
+/** A database of gigabytes is read wholly to tell its revision. */
+const STATUS_MS = 900_000;
+
+/**
+ * Looks at the data that lie on a host, whether etcd runs on them or not: its log tells who it is and how far it has come. The
+ * revision is asked of the database only where nothing runs. Undefined where there is no log.
+ */
+export async function lookAtData(
+  connection: Connection,
+  settings: EtcdSettings,
+  isRunning: boolean,
+): Promise<HostData | undefined> {
+  const { dataDir, walDir, binDir } = settings;
+  const places = new RecoverPlaces(settings);
+  const wal = walDir ?? `${dataDir}/member/wal`;
+  const tool = `t=${quote(`${binDir}/etcdutl`)}; [ -x "$t" ] || t=${quote(`${binDir}/etcdctl`)}`;
+  const script = [
+    `for f in ${quote(wal)}/*.wal; do [ -e "$f" ] && last=$f; done; [ -n "$last" ] || exit 0`,
+    'echo "log ${last##*/}"',
+    `echo "kib $(du -sk -- ${places.all.map(quote).join(' ')} 2>/dev/null | { s=0; while read -r k _; do s=$((s+k)); done; echo $s; })"`,
+    `[ -f ${quote(places.mark)} ] && { read -r m <${quote(places.mark)}; echo "begun $m"; }`,
+    ...(isRunning
+      ? []
+      : [
+          `${tool}; echo "status $(ETCDCTL_API=3 "$t" snapshot status ${quote(`${dataDir}/member/snap/db`)} -w json 2>/dev/null)"`,
+        ]),
+    ':',
+  ];
+  const found = await connection.run(script.join('\n'), { timeoutMs: STATUS_MS });
+  if (found.code !== 0) throw new RemoteCommandError('looking at the data', found, { next: 'Run again.' });
+  const lines = new Map(
+    found.stdout.split('\n').map((line) => {
+      const at = line.indexOf(' ');
+      return [line.slice(0, at), line.slice(at + 1)] as const;
+    }),
+  );
+  const name = lines.get('log');
+  if (name === undefined) return undefined;
+  let log = await readLog(connection, `${wal}/${name}`, name);
+  // A process may just have been writing its end.
+  if (log.fault !== undefined && isRunning) log = await readLog(connection, `${wal}/${name}`, name);
+  const begun = /^(\d{8}T\d{6}Z) (copied|formed)$/.exec(lines.get('begun') ?? '');
+  return {
+    ...log,
+    revision: parseStatus(lines.get('status') ?? '')?.revision,
+    sizeBytes: Number(lines.get('kib') ?? 0) * 1024,
+    begun: begun ? { stamp: begun[1]!, formed: begun[2] === 'formed' } : undefined,
+  };
+}
+
+/** Most of the file is zeros, which cost nothing when they are packed. */
+async function readLog(connection: Connection, path: string, name: string): Promise<LogFacts> {
+  const reader = new LogReader(name);
+  const unpack = createGunzip();
+  const unpacked = new Promise<void>((resolve, reject) => {
+    unpack.on('data', (piece: Buffer) => reader.push(piece));
+    unpack.on('end', resolve);
+    unpack.on('error', reject);
+  });
+  unpacked.catch(() => undefined);
+  const write = (piece: Buffer) =>
+    unpack.write(piece) ? undefined : new Promise<void>((resolve) => unpack.once('drain', resolve));
+  const result = await connection.run(`gzip -1 -c -- ${quote(path)}`, { output: { write } });
+  if (result.code !== 0) {
+    unpack.destroy();
+    throw new RemoteCommandError('reading the log', result, { next: 'Run again.' });
+  }
+  unpack.end();
+  await unpacked;
+  return reader.facts;
+}
