@@ -100,7 +100,7 @@ it('has the number of keys typed, saves them, deletes them, and puts them back a
   const words = ['keys_etcd', '-i', lab.inventoryFile, '-e', `prefix=${PODS}`, '-e', 'delete=true'];
   const window = await TerminalWindow.play(words, { columns: 100, rows: 40, cwd: lab.dir });
   try {
-    await window.until(/Type 3 to go on: /);
+    await window.until(/Type 3 to go on:/);
     await window.type('3');
     await window.press('Enter');
     expect(await window.status()).toBe(0);
