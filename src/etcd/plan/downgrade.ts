@@ -104,8 +104,11 @@ function refusedWay({ oldest, newest }: Spread, request: DowngradeRequest): Refu
 }
 
 /** An upgrade that is half done: the old binary again is all that it takes. */
-function isHalfUp({ oldest, newest, to }: { oldest: string; newest: string; to: string }, { cluster }: VersionSight) {
-  return !sameMinor(oldest, newest) && sameMinor(oldest, to) && cluster === minorOf(to);
+function isHalfUp(
+  { oldest, newest, to }: { oldest: string; newest: string; to: string },
+  { cluster, downgrade }: VersionSight,
+): boolean {
+  return downgrade === undefined && !sameMinor(oldest, newest) && sameMinor(oldest, to) && cluster === minorOf(to);
 }
 
 function restoreWords(minor: Minor, backups: readonly string[]): string {
@@ -113,7 +116,7 @@ function restoreWords(minor: Minor, backups: readonly string[]): string {
   const what =
     latest === undefined
       ? `No backup of ${minor} lies in the folder of backups`
-      : `play restore_etcd -e ETCD_VERSION=${minor}.… -e snapshot=${latest}`;
+      : `Stop etcd on all hosts, then: play restore_etcd -e ETCD_VERSION=${minor}.… -e snapshot=${latest}`;
   return `Only a restore of the backup taken before the upgrade is left: what was written since is lost with that. ${what}.`;
 }
 
