@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { sizeWarning } from '../quorum.ts';
 import { table } from '../tables.ts';
 import { refuseOtherCa, refuseStranger } from './create-refusals.ts';
@@ -223,7 +224,7 @@ export function choicesTable(left: Survivors, backup: BackupChoice | undefined):
   const rows = left.voters.map((one) => rowOf(one, left));
   const strays = left.choices.filter(({ host }) => !left.voters.some((voter) => voter.host === host));
   const file = backup && [
-    backup.file,
+    posix.basename(backup.file),
     backup.takenAt ? `backup of ${backup.takenAt}` : 'backup',
     '',
     '',
@@ -262,18 +263,24 @@ function lossOf(left: Survivors, choice: { host: string } | { backup: BackupChoi
     const newest = best?.data?.revision;
     const since = takenAt ? `all changes since ${takenAt}` : 'all changes since it was taken';
     if (revision === undefined || newest === undefined) return since;
-    return newest > revision ? `${newest - revision} changes that ${best!.name} has` : 'nothing that is seen here';
+    return newest > revision
+      ? `the last ${newest - revision} changes that ${best!.name} has`
+      : 'nothing that is seen here';
   }
   const own = left.choices.find(({ host }) => host === choice.host)?.data;
   if (!own || !best?.data) return perhaps[0] ?? 'nothing that is seen here';
   const behind = best.data.committed - own.committed;
   const tail = own.index - own.committed;
   const known = [
-    ...(behind > 0n ? [`${behind} entries of the log that ${best.name} has`] : []),
-    ...(tail > 0n ? [`${tail} entries that it did not know to be committed`] : []),
+    ...(behind > 0n ? [`${entries(behind)} of the log that ${best.name} has`] : []),
+    ...(tail > 0n ? [`${entries(tail)} not known to be committed`] : []),
     ...perhaps,
   ];
   return known.join(', ') || 'nothing that is seen here';
+}
+
+function entries(count: bigint): string {
+  return count === 1n ? '1 entry' : `${count} entries`;
 }
 
 function mib(bytes: number): string {

@@ -54,7 +54,9 @@ export function survivorsOf(sight: ClusterSight, data: ReadonlyMap<string, HostD
     const found = data.get(seen.host);
     return { name: seen.host, host: seen.host, seen, standing: standingOf(seen, found), data: found };
   };
-  const listed = votersOf(sight, data);
+  const order = new Map([...sight.hosts, ...sight.lost].map(({ settings }, at) => [settings.advertisePeerUrl, at]));
+  const place = (peerUrl: string) => order.get(peerUrl) ?? order.size;
+  const listed = votersOf(sight, data).toSorted((a, b) => place(a.peerUrl) - place(b.peerUrl));
   const voters = listed.map(({ name, peerUrl }): Survivor => {
     const seen = sight.hosts.find(({ settings }) => settings.advertisePeerUrl === peerUrl);
     if (seen) return at(seen);

@@ -1,0 +1,188 @@
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { InputError, once, play, playbook, step, variable } from 'etcd-play';
+import {
+  type BackupChoice,
+  backupChoice,
+  beginAnew,
+  clientAddress,
+  etcdVariables,
+  type HostData,
+  hasData,
+  isRunning,
+  joinAll,
+  LiveCluster,
+  localTools,
+  lookAtData,
+  makeWorkFolder,
+  openMemberApi,
+  planRecover,
+  planText,
+  proveFile,
+  type RecoverPlan,
+  readIdentities,
+  refusalError,
+  restoreOn,
+  timeStamp,
+} from 'etcd-play/etcd';
+
+export default playbook({
+  name: 'recover_etcd',
+  description: 'bring a cluster back that has lost its quorum, from the best data that are left or from a backup',
+  hosts: 'etcd',
+  alsoReads: etcdVariables,
+  whole: true,
+  variables: {
+    from: variable.text('The host whose data the new cluster begins with.', {
+      section: 'Recover',
+      otherwise: 'the one that has come furthest',
+    }),
+    snapshot: variable.path('A backup in place of the data that are left: packed or not, or a bare member/snap/db.', {
+      section: 'Recover',
+      otherwise: 'where no data are left: the newest verified one in LOCAL_ETCD_BACKUP_DIR',
+    }),
+    identity: variable.path('The file with the key of age, where the backup is encrypted.', { section: 'Recover' }),
+  },
+
+  async *plays(run) {
+    const cluster = await LiveCluster.open(run, { issue: true });
+    const { clusterToken, certLocalDir, localBackupDir } = cluster.allSettings[0]!;
+    const folder = localBackupDir ?? join(run.inventoryDir, 'backups');
+    const [from, snapshot] = [run.value('from'), run.value('snapshot')];
+    if (from !== undefined && snapshot !== undefined) {
+      throw new InputError('from and snapshot are both given', { next: 'Choose one of them.' });
+    }
+    const identities = await readIdentities(run.value('identity'));
+    const backup: BackupChoice | undefined = await backupChoice(folder, snapshot, clusterToken);
+    const data = new Map<string, HostData>();
+    let quorumBy: string | undefined;
+    let plan: Exclude<RecoverPlan, { kind: 'refused' }> | undefined;
+
+    yield play('Look', {
+      hosts: run.allHosts,
+      tasks: [
+        ...cluster.look(),
+        step(
+          'Data are looked at',
+          async ({ host, connect }) => {
+            const seen = cluster.seen(host);
+            if (!hasData(seen)) return { skipped: true };
+            const found = await lookAtData(await connect(), cluster.own(host), isRunning(seen));
+            if (!found) return { skipped: true };
+            const own = await revisionOf(host);
+            // What it has noted last reaches the disk with the next entry only.
+            const known = cluster.answers.get(host)?.status?.raftIndex ?? 0n;
+            const committed = known > found.committed ? known : found.committed;
+            data.set(host, { ...found, committed, revision: found.revision ?? own });
+            return { summary: `term ${found.term}, index ${found.index}, committed ${committed}` };
+          },
+          { check: 'run', when: ({ host }) => cluster.isSeen(host) },
+        ),
+        step(
+          'Quorum is asked for',
+          async ({ host }) => {
+            const { client } = cluster.answers.get(host) ?? {};
+            if (!client) return { skipped: true };
+            try {
+              await client.read('etcd-play/quorum', 3_000);
+              quorumBy = host;
+              return { summary: 'there is one' };
+            } catch {
+              return { summary: 'none' };
+            }
+          },
+          { check: 'run', when: ({ host }) => cluster.isSeen(host) },
+        ),
+      ],
+    });
+
+    yield play('Plan', {
+      tasks: [
+        once(
+          'Plan is made',
+          () => {
+            const sight = cluster.sight();
+            const decided = planRecover({
+              sight,
+              allHosts: run.allHosts,
+              limited: run.hosts,
+              data,
+              quorumBy,
+              from,
+              backup,
+              complaints: cluster.complaintsAbout(run.allHosts),
+              ca: cluster.ca,
+              certLocalDir,
+              freeBytes: new Map(
+                sight.hosts.map(({ host, facts, settings }) => [
+                  host,
+                  facts.disks.find(({ path }) => path === settings.dataDir)?.freeBytes ?? 0,
+                ]),
+              ),
+              version: cluster.allSettings[0]!.version,
+              clusterToken,
+            });
+            if (decided.kind !== 'rejoin' && quorumBy === undefined) run.say(`\n${decided.choices}`);
+            if (decided.kind === 'refused') throw refusalError(decided.refusals);
+            plan = decided;
+            if (plan.kind === 'rebuild') for (const warning of plan.warnings) run.say(warning, 'warning');
+            run.say(`\n${planText(plan.title, plan.steps)}`);
+          },
+          { check: 'run' },
+        ),
+      ],
+    });
+    if (run.check || !plan) return;
+    if (plan.kind === 'rejoin') {
+      yield* joinAll(cluster, plan.host, plan.joining);
+      return;
+    }
+    const { way, members, confirm } = plan;
+    await run.confirm(confirm.question, confirm.word);
+    const stamp = timeStamp(new Date());
+    if (way.by === 'data') {
+      yield* beginAnew(cluster, { host: way.host, stamp: way.stamp ?? stamp, isKept: way.stamp !== undefined });
+      yield* joinAll(cluster, way.host, members.slice(1));
+      return;
+    }
+
+    const work = await makeWorkFolder(folder);
+    run.onEnd(() => rm(work, { recursive: true, force: true }));
+    let proven: Awaited<ReturnType<typeof proveFile>> | undefined;
+    yield play('Prove the backup', {
+      tasks: [
+        once('Backup is proven', async () => {
+          const { version, releaseDir, releaseUrl } = cluster.allSettings[0]!;
+          const toolsFor = () => localTools({ version, releaseDir, releaseUrl, signal: run.signal });
+          const path = resolve(way.file);
+          proven = await proveFile({ path, identities, folder: work, toolsFor, withTrial: true, signal: run.signal });
+          return { summary: `revision ${proven.database.revision}, ${proven.restored!.keyCount} keys` };
+        }),
+      ],
+    });
+    const { plain, isBare, database, restored } = proven!;
+    const leaving = cluster.hosts.filter((host) => !members.includes(host));
+    const { keyCount } = restored!;
+    yield* restoreOn(cluster, {
+      hosts: members,
+      leaving,
+      plain,
+      isBare,
+      bump: way.bump,
+      keyCount,
+      revision: BigInt(database.revision),
+      stamp,
+    });
+
+    /** What a running member says of itself, also without a quorum. */
+    async function revisionOf(host: string): Promise<bigint | undefined> {
+      if (!cluster.answers.get(host)?.status) return undefined;
+      const api = await openMemberApi(await run.connect(host), clientAddress(cluster.own(host)), cluster.identity);
+      try {
+        return (await api.status()).revision;
+      } finally {
+        api.close();
+      }
+    }
+  },
+});
