@@ -20,6 +20,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 600_000,
+          // What a host is waited for takes as long as the machine is slow.
+          expect: { poll: { timeout: 20_000 } },
         },
       },
     ],

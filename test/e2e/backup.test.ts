@@ -209,7 +209,9 @@ describe('backup_etcd on a cluster of three', () => {
     const others = HOSTS.filter((host) => host !== 'h1');
     for (const host of others) await lab.exec(host, 'systemctl stop etcd');
     // For an election timeout a leader that was left alone believes that it leads.
-    await expect.poll(() => etcdctl(lab, 'h1', 'endpoint status -w fields')).toContain('"Leader" : 0\n');
+    await expect
+      .poll(() => etcdctl(lab, 'h1', 'endpoint status -w fields'), { timeout: 20_000 })
+      .toContain('"Leader" : 0\n');
     const { code, text, manifest } = await backup();
     for (const host of others) await lab.exec(host, 'systemctl start etcd');
     expect(code, text).toBe(0);

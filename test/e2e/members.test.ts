@@ -155,7 +155,9 @@ describe(`etcd ${VERSION}`, () => {
     );
     await lab.exec('h2', 'systemctl kill -s KILL etcd; systemctl stop etcd');
     // For an election timeout the leader that was left alone believes that it leads.
-    await expect.poll(() => etcdctl(lab, 'h1', 'endpoint status -w fields')).toContain('"Leader" : 0\n');
+    await expect
+      .poll(() => etcdctl(lab, 'h1', 'endpoint status -w fields'), { timeout: 20_000 })
+      .toContain('"Leader" : 0\n');
     expectRefused(await cluster.delete('h3', three), 'the cluster has no leader');
     await lab.exec('h2', 'systemctl start --no-block etcd');
     await lab.exec('h3', 'systemctl start etcd');
