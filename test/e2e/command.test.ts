@@ -264,16 +264,19 @@ describe('the shell', () => {
     try {
       await window.type(`PS1='$ '; ${set}; echo re''ady`);
       await window.press('Enter');
-      await window.until(/^ready/m);
+      await window.until(/^ready\n\$ ?$/m);
       for (const [typed, done] of [
         ['play we', 'play web '],
         ['-i some-inv', '-i some-inventory.ini '],
         ['-l alp', '-l alpha.example.com '],
         ['--list-h', '--list-hosts'],
       ] as const) {
+        const shown = (text: string) => window.until(new RegExp(`${text.trimEnd().replaceAll('.', '\\.')}$`));
         await window.type(typed);
+        // A Tab that comes before the words were read may be taken for one of them.
+        await shown(typed);
         await window.press('Tab');
-        await window.until(new RegExp(`${done.trimEnd().replaceAll('.', '\\.')}$`));
+        await shown(done);
         // What is completed has a space behind it.
       }
       await window.press('Enter');
