@@ -141,7 +141,12 @@ export default playbook({
     await run.confirm(confirm.question, confirm.word);
     const stamp = timeStamp(new Date());
     if (way.by === 'data') {
-      yield* beginAnew(cluster, { host: way.host, stamp: way.stamp ?? stamp, isKept: way.stamp !== undefined });
+      yield* beginAnew(cluster, {
+        host: way.host,
+        stamp: way.stamp ?? stamp,
+        isKept: way.stamp !== undefined,
+        pairs: plan.pairs,
+      });
       yield* joinAll(cluster, way.host, members.slice(1));
       return;
     }
@@ -161,11 +166,9 @@ export default playbook({
       ],
     });
     const { plain, isBare, database, restored } = proven!;
-    const leaving = cluster.hosts.filter((host) => !members.includes(host));
     const { keyCount } = restored!;
     yield* restoreOn(cluster, {
       hosts: members,
-      leaving,
       plain,
       isBare,
       bump: way.bump,

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { sizeWarning } from '../quorum.ts';
 import { table } from '../tables.ts';
+import type { MemberPair } from './action.ts';
 import { refuseOtherCa, refuseStranger } from './create-refusals.ts';
 import type { PlanStep, Refusal } from './plan.ts';
 import { refuseRecover } from './recover-refusals.ts';
@@ -50,6 +51,8 @@ export type RecoverPlan =
       way: Way;
       /** All members of the new cluster, the first one first. */
       members: string[];
+      /** Those of the old one: until the new one has formed, etcd.conf goes on listing them. */
+      pairs: readonly MemberPair[];
       /** What each choice would lose: a table. */
       choices: string;
       title: string;
@@ -90,6 +93,7 @@ export function planRecover(request: RecoverRequest): RecoverPlan {
     kind: 'rebuild',
     way,
     members,
+    pairs: left.pairs,
     choices,
     title: `recover the cluster on ${members.join(', ')} from ${what}, etcd ${version}`,
     steps: way.by === 'data' ? stepsFromData(request, left, way, members) : stepsFromBackup(request, members),
@@ -126,12 +130,12 @@ function joinStep(host: string): PlanStep {
 }
 
 function stepsFromData(
-  { sight, data }: RecoverRequest,
+  { data }: RecoverRequest,
   left: Survivors,
   { host, stamp }: Extract<Way, { by: 'data' }>,
   members: readonly string[],
 ): PlanStep[] {
-  const others = sight.hosts.map((seen) => seen.host).filter((one) => one !== host);
+  const others = members.filter((one) => one !== host);
   const begins = 'a cluster of one: the others are forgotten';
   const size = mib(data.get(host)?.sizeBytes ?? 0);
   return [
@@ -154,14 +158,13 @@ function stepsFromData(
       quorum: begins,
       undo: 'the copy back: done by itself where it does not come up',
     },
-    ...members.filter((one) => one !== host).map((one) => joinStep(one)),
+    ...others.map((one) => joinStep(one)),
   ];
 }
 
-function stepsFromBackup({ sight, backup }: RecoverRequest, members: readonly string[]): PlanStep[] {
+function stepsFromBackup({ backup }: RecoverRequest, members: readonly string[]): PlanStep[] {
   const hosts = [...members];
   const gone = 'gone already';
-  const others = sight.hosts.map(({ host }) => host);
   return [
     { hosts: [], does: 'prove the backup by a trial restore', quorum: gone, undo: 'not needed' },
     {
@@ -176,7 +179,7 @@ function stepsFromBackup({ sight, backup }: RecoverRequest, members: readonly st
       quorum: gone,
       undo: 'delete it',
     },
-    { hosts: others, does: 'stop etcd', quorum: gone, undo: 'start it' },
+    { hosts, does: 'stop etcd', quorum: gone, undo: 'start it' },
     {
       hosts,
       does: 'move old data aside as .bak-<time>, put the restored ones in place',

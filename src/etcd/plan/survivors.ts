@@ -1,6 +1,7 @@
 import { parseEnvironmentFile } from '../configuration.ts';
 import { quorumOf } from '../quorum.ts';
 import type { LogFacts } from '../recover/wal.ts';
+import type { MemberPair } from './action.ts';
 import { hasData, type SeenHost } from './seen.ts';
 import { assess, type ClusterSight } from './sight.ts';
 
@@ -39,6 +40,8 @@ export interface Survivor {
 export interface Survivors {
   /** Those that had a vote. */
   voters: readonly Survivor[];
+  /** The same as etcd.conf lists them. */
+  pairs: readonly MemberPair[];
   quorum: number;
   /** Hosts that carried no member, and are there. */
   others: readonly string[];
@@ -67,6 +70,7 @@ export function survivorsOf(sight: ClusterSight, data: ReadonlyMap<string, HostD
   const withData = sight.hosts.map(at).filter((one) => one.data !== undefined);
   return {
     voters,
+    pairs: listed,
     quorum: quorumOf(voters.length),
     others: sight.hosts.flatMap(({ host }) => (carried.has(host) ? [] : [host])),
     choices: withData.toSorted(better),
@@ -83,7 +87,7 @@ function standingOf(seen: SeenHost, data: HostData | undefined): Standing {
 }
 
 /** By those who run; else by the etcd.conf of whose data have come furthest; else by the inventory. */
-function votersOf(sight: ClusterSight, data: ReadonlyMap<string, HostData>): { name: string; peerUrl: string }[] {
+function votersOf(sight: ClusterSight, data: ReadonlyMap<string, HostData>): MemberPair[] {
   const { hosts, lost } = sight;
   const spoken = assess(sight).voters.map(({ member }) => ({
     name: member.name || member.id,

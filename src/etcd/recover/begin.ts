@@ -4,6 +4,7 @@ import { stopForGood } from '../live/aside.ts';
 import { certain } from '../live/certain.ts';
 import type { LiveCluster } from '../live/cluster.ts';
 import { prepareTasks } from '../live/perform.ts';
+import type { MemberPair } from '../plan/action.ts';
 import { isRunning } from '../plan/seen.ts';
 import { startInTurn } from '../restore/in-turn.ts';
 import { stopEtcd } from '../restore/swap.ts';
@@ -18,22 +19,26 @@ export interface Beginning {
   stamp: string;
   /** An earlier run has kept a copy already. */
   isKept: boolean;
+  /** What etcd.conf lists until the new cluster has formed: by it a run that comes after a cut knows what was lost. */
+  pairs: readonly MemberPair[];
 }
 
 /**
- * Makes a cluster of one of a host's data: all etcds that can be reached are stopped, a copy is kept, and etcd is started once with
+ * Makes a cluster of one of a host's data: the etcds of the others are stopped, a copy is kept, and etcd is started once with
  * `--force-new-cluster`. Where it does not come up, everything goes back to what it was.
  */
-export async function* beginAnew(cluster: LiveCluster, { host, stamp, isKept }: Beginning): AsyncGenerator<Play> {
+export async function* beginAnew(
+  cluster: LiveCluster,
+  { host, stamp, isKept, pairs }: Beginning,
+): AsyncGenerator<Play> {
   const { run } = cluster;
   const settings = cluster.own(host);
   const isMount = cluster.seen(host).facts.data.isMount ?? false;
-  const others = cluster.hosts.filter((one) => one !== host);
+  const others = cluster.hosts.filter((one) => one !== host && run.hosts.includes(one));
   const ran = cluster
     .sight()
     .hosts.filter(isRunning)
     .map((seen) => seen.host);
-  const pair = { name: settings.name, peerUrl: settings.advertisePeerUrl };
   const safely = (name: string, act: () => Promise<string | undefined>) =>
     once(name, async () => {
       try {
@@ -43,7 +48,7 @@ export async function* beginAnew(cluster: LiveCluster, { host, stamp, isKept }: 
       }
     });
 
-  yield play(`Prepare ${host}`, { hosts: [host], tasks: prepareTasks(cluster, [host], [pair]) });
+  yield play(`Prepare ${host}`, { hosts: [host], tasks: prepareTasks(cluster, [host], pairs) });
 
   if (others.length > 0) {
     yield play('Others are stopped', {

@@ -77,7 +77,7 @@ export async function startForced(connection: Connection, settings: EtcdSettings
     `systemctl reset-failed ${ONCE} 2>/dev/null`,
     `systemd-run -q --collect --unit=${ONCE} --service-type=notify ${words} -- ${binary} --force-new-cluster`,
     'c=$?',
-    `[ $c -eq 0 ] || journalctl -u ${ONCE} -n 8 --no-pager -o cat 2>/dev/null`,
+    `[ $c -eq 0 ] || journalctl -u ${ONCE} -n 200 --since -15min --no-pager -o cat 2>/dev/null | { grep -E '^panic:|^fatal error:|"level":"(panic|fatal)"' || echo 'see there: journalctl -u ${ONCE}'; } | tail -n 3 | cut -c1-400`,
     'exit $c',
   ];
   const result = await connection.run(script.join('\n'), { timeoutMs: (STARTING_S + 60) * 1000 });

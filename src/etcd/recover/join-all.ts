@@ -4,6 +4,8 @@ import type { LiveCluster } from '../live/cluster.ts';
 import { perform } from '../live/perform.ts';
 import type { MemberAction } from '../plan/action.ts';
 import { planAdd } from '../plan/add.ts';
+import { listSteps } from '../plan/join.ts';
+import { clusterPairs } from '../plan/sight.ts';
 import { removeMark } from './force.ts';
 
 /** One after the other joins the new cluster as `add_etcd` would have it; then all is proven, and the mark goes. */
@@ -26,6 +28,9 @@ export async function* joinAll(cluster: LiveCluster, first: string, hosts: reado
       proof: 'none',
     });
   }
+  // A cluster that stays as small as it began lists no others either.
+  const state = cluster.state();
+  for (const { action } of listSteps(state, clusterPairs(state))) yield perform(cluster, action);
   yield* prove<MemberAction>(
     cluster,
     {

@@ -23,17 +23,14 @@ export async function lookAtData(
   const { dataDir, walDir, binDir } = settings;
   const places = new RecoverPlaces(settings);
   const wal = walDir ?? `${dataDir}/member/wal`;
-  const tool = `t=${quote(`${binDir}/etcdutl`)}; [ -x "$t" ] || t=${quote(`${binDir}/etcdctl`)}`;
+  const tool = `t=${quote(`${binDir}/etcdutl`)}; [ -x "$t" ] || t=${quote(`${binDir}/etcdctl`)}; [ -x "$t" ] || t=`;
   const script = [
+    tool,
     `for f in ${quote(wal)}/*.wal; do [ -e "$f" ] && last=$f; done; [ -n "$last" ] || exit 0`,
     'echo "log ${last##*/}"',
     `echo "kib $(du -sk -- ${places.all.map(quote).join(' ')} 2>/dev/null | { s=0; while read -r k _; do s=$((s+k)); done; echo $s; })"`,
     `[ -f ${quote(places.mark)} ] && { read -r m <${quote(places.mark)}; echo "begun $m"; }`,
-    ...(isRunning
-      ? []
-      : [
-          `${tool}; echo "status $(ETCDCTL_API=3 "$t" snapshot status ${quote(`${dataDir}/member/snap/db`)} -w json 2>/dev/null)"`,
-        ]),
+    ...(isRunning ? [] : [statusLines(`${dataDir}/member/snap/db`)]),
     ':',
   ];
   const found = await connection.run(script.join('\n'), { timeoutMs: STATUS_MS });
@@ -50,12 +47,27 @@ export async function lookAtData(
   // A process may just have been writing its end.
   if (log.fault !== undefined && isRunning) log = await readLog(connection, `${wal}/${name}`, name);
   const begun = /^(\d{8}T\d{6}Z) (copied|formed)$/.exec(lines.get('begun') ?? '');
+  const unreadable = lines.get('unreadable');
   return {
     ...log,
+    fault:
+      log.fault ??
+      (unreadable === undefined ? undefined : `its database cannot be read (${unreadable || 'no word why'})`),
     revision: parseStatus(lines.get('status') ?? '')?.revision,
     sizeBytes: Number(lines.get('kib') ?? 0) * 1024,
     begun: begun ? { stamp: begun[1]!, formed: begun[2] === 'formed' } : undefined,
   };
+}
+
+/** etcd's own tool reads the whole of it, or says why it cannot; a panic comes with many lines of where. */
+function statusLines(database: string): string {
+  const db = quote(database);
+  return [
+    `if [ -n "$t" ] && [ -f ${db} ]; then`,
+    `  if s=$(ETCDCTL_API=3 "$t" snapshot status ${db} -w json 2>&1); then echo "status $s"`,
+    `  else echo "unreadable $(printf '%s\\n' "$s" | grep -m 1 -E '^(panic|fatal error|unexpected fault|Error):' | cut -c1-200)"; fi`,
+    'fi',
+  ].join('\n');
 }
 
 /** Most of the file is zeros, which cost nothing when they are packed. */

@@ -18,8 +18,6 @@ const AGREEING_MS = 30_000;
 export interface RestoreWork {
   /** The members of the restored cluster. */
   hosts: readonly string[];
-  /** Others whose etcd is stopped, too: they are to be no members of it. */
-  leaving?: readonly string[];
   /** The snapshot on this machine, unpacked. */
   plain: string;
   isBare: boolean;
@@ -37,7 +35,6 @@ export interface RestoreWork {
 export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): AsyncGenerator<Play> {
   const { run } = cluster;
   const { hosts, stamp, plain, isBare, bump } = work;
-  const stopped = [...hosts, ...(work.leaving ?? [])];
   const members = hosts.map((host) => {
     const { name, advertisePeerUrl } = cluster.own(host);
     return { name, peerUrl: advertisePeerUrl };
@@ -62,7 +59,9 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
   // From here on there is an outage.
   const ran = cluster
     .sight()
-    .hosts.filter(({ facts }) => ['active', 'activating'].includes(facts.service.activeState))
+    .hosts.filter(
+      ({ host, facts }) => hosts.includes(host) && ['active', 'activating'].includes(facts.service.activeState),
+    )
     .map(({ host }) => host);
   const swapped = new Set<string>();
   const safely = (name: string, act: () => Promise<unknown>) =>
@@ -70,14 +69,14 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
       try {
         await act();
       } catch (error) {
-        throw await goBack(cluster, { hosts: stopped, swapped, ran, places, stamp }, error);
+        throw await goBack(cluster, { hosts, swapped, ran, places, stamp }, error);
       }
       return { changed: true };
     });
 
   yield play('Swap', {
     tasks: [
-      safely('etcd is stopped', () => stopInTurn(cluster, stopped)),
+      safely('etcd is stopped', () => stopInTurn(cluster, hosts)),
       safely('Restored data are put in place', () =>
         Promise.all(
           hosts.map(async (host) => {
