@@ -58,7 +58,7 @@ export {
   performRotation,
   SIGN_PLAY,
 } from './live/rotate.ts';
-export { MemberSessions } from './live/sessions.ts';
+export { type ClusterDoor, MemberSessions } from './live/sessions.ts';
 export { LiveSpace, type SpaceSight } from './live/space.ts';
 export { VersionWork } from './live/version-work.ts';
 export { askMember, clientAddress, lookAtHost, type MemberAnswer, untilPeerAnswers } from './look.ts';
@@ -74,6 +74,11 @@ export {
   unitResources,
   wantsSurroundings,
 } from './member.ts';
+export { compareSides, type Difference, type Sides } from './mirror/compare.ts';
+export { type Copied, copyDifferences } from './mirror/copy.ts';
+export { openDestination } from './mirror/destination.ts';
+export { type Followed, follow } from './mirror/follow.ts';
+export { overlaps } from './mirror/mapping.ts';
 export type { HostFacts } from './observe.ts';
 export type { ChangePlan, MemberAction, Planned } from './plan/action.ts';
 export { planAdd } from './plan/add.ts';
@@ -83,6 +88,7 @@ export { planDelete } from './plan/delete.ts';
 export { planDowngrade } from './plan/downgrade.ts';
 export { gatesText } from './plan/gates.ts';
 export { type KeysPlan, planDeleteKeys, planUndoKeys } from './plan/keys.ts';
+export { cutOverText, extraPolicies, type MirrorFound, type MirrorPlan, planMirror } from './plan/mirror.ts';
 export { type MoveAction, type MoveRequest, planMove } from './plan/move.ts';
 export { type PlanStep, planText, type Refusal, refusalError, silentError } from './plan/plan.ts';
 export { type BackupChoice, planRecover, type RecoverPlan } from './plan/recover.ts';

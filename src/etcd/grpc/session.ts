@@ -1,4 +1,5 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Connection } from '../../connection/connection.ts';
@@ -33,6 +34,8 @@ export interface StreamOptions {
   /** The longest that nothing may come. */
   stallMs: number;
   signal?: AbortSignal | undefined;
+  /** More is to be asked on the same stream, by messages that are sent later; without it one question ends it. */
+  onOpen?(send: (request: Buffer) => void): void;
   /** Takes the bytes of the answer as they come; while its promise is open, nothing more is taken from the wire. */
   take(piece: Buffer): Promise<unknown> | undefined;
 }
@@ -60,12 +63,13 @@ export async function secureSession(
   stream: Duplex,
   host: string,
   serverName: string,
-  { caPem, certPem, keyPem }: ClientIdentity,
+  { caPem, certPem, keyPem }: Partial<ClientIdentity>,
 ): Promise<GrpcSession> {
   // The context is given whole: with `ca` alone a chain of the system's own would be trusted beside it.
   const secure = connectTls({
     socket: stream,
-    servername: serverName,
+    // An address is no name that may be asked for (RFC 6066), and stands in the certificate all the same.
+    ...(isIP(serverName) ? { host: serverName } : { servername: serverName }),
     ca: caPem,
     cert: certPem,
     key: keyPem,
@@ -152,7 +156,7 @@ class Call {
     });
   }
 
-  run(request: Buffer, { stallMs, signal, take }: StreamOptions): Promise<void> {
+  run(request: Buffer, { stallMs, signal, onOpen, take }: StreamOptions): Promise<void> {
     const stream = this.#stream;
     return new Promise<void>((resolve, reject) => {
       let failure: unknown;
@@ -202,11 +206,20 @@ class Call {
         else resolve();
       });
       if (signal?.aborted) return onAbort();
-      const frame = Buffer.alloc(5);
-      frame.writeUInt32BE(request.length, 1);
-      stream.end(Buffer.concat([frame, request]));
+      if (!onOpen) return void stream.end(framed(request));
+      stream.write(framed(request));
+      onOpen((more) => {
+        if (!stream.closed && !stream.destroyed) stream.write(framed(more));
+      });
     });
   }
+}
+
+/** A message as it goes over the wire: not compressed, and its length. */
+function framed(request: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(request.length, 1);
+  return Buffer.concat([head, request]);
 }
 
 function lost(host: string, cause: Error | undefined): UnreachableError {

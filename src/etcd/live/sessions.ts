@@ -30,68 +30,46 @@ export async function askSession(host: string, session: GrpcSession): Promise<Op
   }
 }
 
-/**
- * One session with each member of a cluster that can be reached: for what concerns its keys alone. Hosts are not looked at
- * otherwise, and those that are silent are no reason to end, as long as one member knows of a leader.
- */
-export class MemberSessions {
-  readonly run: RunContext;
-  readonly hosts: readonly string[];
-  readonly settings: ReadonlyMap<string, EtcdSettings>;
-  readonly #identity: ClientIdentity;
+/** A cluster by its keys alone: how its members are reached is its own business. */
+export interface ClusterDoor {
+  /** How people call it. */
+  readonly name: string;
+  /** What clients are to be told. */
+  readonly endpoints: readonly string[];
+  /** Asks all members, anew where they were asked before; who is silent is noted. Gives how many answer. */
+  askAll(): Promise<number>;
+  /** The leader, or another one that follows it. @throws PlayError where there is none. */
+  best(): OpenMember;
+}
+
+/** Members that answered, and why the others did not. */
+export class Answers {
   readonly #open = new Map<string, OpenMember>();
   readonly #silence = new Map<string, string>();
 
-  /** @throws InputError, PlayError without certificates: before anything is touched. */
-  constructor(run: RunContext, hosts: readonly string[]) {
-    this.run = run;
-    this.hosts = hosts;
-    this.settings = readClusterSettings(
-      hosts.map((host) => ({ host, vars: run.varsOf(host).values() })),
-      run.inventoryDir,
-      ({ message, file, line }) => run.say(file ? `${file}:${line}: ${message}` : message, 'warning'),
-    );
-    const { certLocalDir } = this.first;
-    const identity = backupIdentity(certLocalDir);
-    if (!identity) throw noIdentityError(certLocalDir);
-    this.#identity = identity;
-    run.onEnd(() => {
-      for (const { session } of this.#open.values()) session.close();
-    });
+  note(host: string, open: OpenMember): void {
+    this.#open.get(host)?.session.close();
+    this.#open.set(host, open);
+    this.#silence.delete(host);
   }
 
-  /** The settings that are the same for all. */
-  get first(): EtcdSettings {
-    return [...this.settings.values()][0]!;
+  noteSilence(host: string, why: string): void {
+    this.#open.get(host)?.session.close();
+    this.#open.delete(host);
+    this.#silence.set(host, why);
   }
 
-  ask(): Task {
-    return step(
-      'Member is asked',
-      async ({ host, connect }) => {
-        try {
-          const address = clientAddress(this.settings.get(host)!);
-          const open = await askSession(host, await openSession(await connect(), address, this.#identity));
-          this.#open.set(host, open);
-          return { summary: `etcd ${open.status.version}` };
-        } catch (error) {
-          this.#silence.set(host, (error as Error).message);
-          return { summary: 'no answer' };
-        }
-      },
-      { check: 'run' },
-    );
+  get size(): number {
+    return this.#open.size;
   }
 
-  /** The leader, or another one that follows it. @throws PlayError where there is none. */
-  best(): OpenMember {
-    const open = this.hosts.flatMap((host) => this.#open.get(host) ?? []);
+  /** @throws PlayError */
+  best(hosts: readonly string[]): OpenMember {
+    const open = hosts.flatMap((host) => this.#open.get(host) ?? []);
     const clusters = new Set(open.map(({ status }) => status.clusterId));
     if (clusters.size > 1) {
       const said = open.map(({ host, status }) => `${host}: ${status.clusterId}`).join(', ');
-      throw new PlayError(`these hosts are not of one cluster (${said})`, {
-        next: 'Name the members of one: -l HOST.',
-      });
+      throw new PlayError(`these are not of one cluster (${said})`, { next: 'Name the members of one cluster.' });
     }
     const leads = open.find(({ status }) => status.leaderId === status.memberId);
     const best = leads ?? open.find(({ status }) => status.leaderId !== undefined && !status.isLearner);
@@ -100,5 +78,86 @@ export class MemberSessions {
     throw new PlayError(`no member answers that knows of a leader${said ? ` (${said})` : ''}`, {
       next: 'See how the cluster stands: play status_etcd.',
     });
+  }
+
+  close(): void {
+    for (const { session } of this.#open.values()) session.close();
+  }
+}
+
+/** What is needed of a run, or of an inventory beside it. */
+export type ClusterPlace = Pick<RunContext, 'varsOf' | 'inventoryDir' | 'say' | 'onEnd' | 'connect'>;
+
+/**
+ * One session with each member of a cluster that can be reached: for what concerns its keys alone. Hosts are not looked at
+ * otherwise, and those that are silent are no reason to end, as long as one member knows of a leader.
+ */
+export class MemberSessions implements ClusterDoor {
+  readonly hosts: readonly string[];
+  readonly settings: ReadonlyMap<string, EtcdSettings>;
+  readonly #place: ClusterPlace;
+  readonly #identity: ClientIdentity;
+  readonly #answers = new Answers();
+
+  /** @throws InputError, PlayError without certificates: before anything is touched. */
+  constructor(place: ClusterPlace, hosts: readonly string[]) {
+    this.#place = place;
+    this.hosts = hosts;
+    this.settings = readClusterSettings(
+      hosts.map((host) => ({ host, vars: place.varsOf(host).values() })),
+      place.inventoryDir,
+      ({ message, file, line }) => place.say(file ? `${file}:${line}: ${message}` : message, 'warning'),
+    );
+    const { certLocalDir } = this.first;
+    const identity = backupIdentity(certLocalDir);
+    if (!identity) throw noIdentityError(certLocalDir);
+    this.#identity = identity;
+    place.onEnd(() => this.#answers.close());
+  }
+
+  /** The settings that are the same for all. */
+  get first(): EtcdSettings {
+    return [...this.settings.values()][0]!;
+  }
+
+  get name(): string {
+    return this.first.clusterToken;
+  }
+
+  get endpoints(): string[] {
+    return [...this.settings.values()].map(({ advertiseClientUrls }) => advertiseClientUrls[0]!);
+  }
+
+  ask(): Task {
+    return step(
+      'Member is asked',
+      async ({ host }) => {
+        const open = await this.#ask(host);
+        return { summary: open ? `etcd ${open.status.version}` : 'no answer' };
+      },
+      { check: 'run' },
+    );
+  }
+
+  async askAll(): Promise<number> {
+    await Promise.all(this.hosts.map((host) => this.#ask(host)));
+    return this.#answers.size;
+  }
+
+  best(): OpenMember {
+    return this.#answers.best(this.hosts);
+  }
+
+  async #ask(host: string): Promise<OpenMember | undefined> {
+    try {
+      const connection = await this.#place.connect(host);
+      const session = await openSession(connection, clientAddress(this.settings.get(host)!), this.#identity);
+      const open = await askSession(host, session);
+      this.#answers.note(host, open);
+      return open;
+    } catch (error) {
+      this.#answers.noteSilence(host, (error as Error).message);
+      return undefined;
+    }
   }
 }

@@ -45,6 +45,7 @@ export class OwnEtcd {
       'listen-client-urls': 'unix://client:1',
       'advertise-client-urls': 'http://localhost:2379',
       'listen-peer-urls': 'unix://peer:1',
+      logger: 'zap',
       'log-level': 'error',
       ...more,
     };
