@@ -201,16 +201,18 @@ function warningsOf(
   members: readonly string[],
   way: Way,
 ): string[] {
-  const away = [
-    ...left.voters.filter(({ standing }) => standing === 'lost').map(({ name }) => name),
-    ...sight.lost.filter(({ host }) => !left.voters.some((one) => one.host === host)).map(({ host }) => host),
-  ];
+  const lost = left.voters.filter(({ standing }) => standing === 'lost');
+  const strangers = lost.filter(({ host }) => host === undefined).map(({ name }) => name);
+  const away = sight.lost.map(({ host }) => host);
   const out = sight.hosts.flatMap(({ host }) => (limited.includes(host) ? [] : [host]));
   const even = sizeWarning(members.length);
   return [
     ...away.map(
       (host) =>
         `${host} cannot be reached: make sure that its etcd does not come back with the old data; it is left out, and joins later by play add_etcd -l ${host}`,
+    ),
+    ...strangers.map(
+      (name) => `${name} is not in the inventory: make sure that its etcd does not come back with the old data`,
     ),
     ...out.map((host) => `${host} is left out by -l: what lies there stays, and must not be started`),
     ...(way.by === 'data'

@@ -35,6 +35,8 @@ export interface Survivor {
   seen: SeenHost | undefined;
   standing: Standing;
   data: HostData | undefined;
+  /** Known by its name only: the others would look for it at another address, in vain. */
+  isElsewhere?: boolean;
 }
 
 export interface Survivors {
@@ -63,7 +65,9 @@ export function survivorsOf(sight: ClusterSight, data: ReadonlyMap<string, HostD
   const voters = listed.map(({ name, peerUrl }): Survivor => {
     const seen = sight.hosts.find(({ settings }) => settings.advertisePeerUrl === peerUrl);
     if (seen) return at(seen);
-    const away = sight.lost.find(({ settings }) => settings.advertisePeerUrl === peerUrl);
+    const namesake = sight.hosts.find(({ settings }) => settings.name === name);
+    if (namesake) return { ...at(namesake), isElsewhere: true };
+    const away = sight.lost.find(({ settings }) => settings.advertisePeerUrl === peerUrl || settings.name === name);
     return { name: away?.host ?? name, host: away?.host, seen: undefined, standing: 'lost', data: undefined };
   });
   const carried = new Set(voters.map(({ host }) => host));
@@ -110,8 +114,8 @@ function votersOf(sight: ClusterSight, data: ReadonlyMap<string, HostData>): Mem
 /** Only members of one cluster vote together. */
 function possibleVotes(voters: readonly Survivor[]): number {
   const counts = new Map<string, number>();
-  for (const { standing, data } of voters) {
-    if (standing !== 'runs' && standing !== 'stopped') continue;
+  for (const { standing, data, isElsewhere } of voters) {
+    if ((standing !== 'runs' && standing !== 'stopped') || isElsewhere) continue;
     const id = data?.clusterId ?? '';
     counts.set(id, (counts.get(id) ?? 0) + 1);
   }

@@ -201,6 +201,24 @@ describe('which data are the beginning', () => {
     expect(planRecover(withData(request('UOD'), { h2: { clusterId: 'c9' } })).kind).toBe('rebuild');
   });
 
+  it('members at other addresses are no votes: they would look for each other in vain', () => {
+    const moved = request('OOO');
+    const at = (host: string) => worlds.get(3)!.hosts.indexOf(host) + 51;
+    const hosts = moved.sight.hosts.map((seen) => {
+      const advertisePeerUrl = `https://10.9.9.${at(seen.host)}:2380`;
+      return { ...seen, settings: { ...seen.settings, advertisePeerUrl } };
+    });
+    const plan = planRecover({ ...moved, sight: { hosts, lost: [] } });
+    expect(plan).toMatchObject({ kind: 'rebuild', way: { by: 'data', host: 'h3' } });
+    expect(plan.kind === 'rebuild' && plan.warnings.join()).not.toContain('cannot be reached');
+  });
+
+  it('a member that the inventory does not have is one that may come back', () => {
+    const given = request('UDG');
+    const plan = planRecover({ ...given, allHosts: ['h1', 'h2'], sight: { ...given.sight, lost: [] } });
+    expect(plan.kind === 'rebuild' && plan.warnings[0]).toMatch(/^etcd-h3 is not in the inventory: make sure/);
+  });
+
   it('says what each would lose', () => {
     const plan = planRecover(withData(request('UUDDG', { backup }), { h1: { index: 104n } }));
     const rows = plan.kind === 'rebuild' ? plan.choices.split('\n').map((row) => row.replaceAll(/ +/g, ' ')) : [];
