@@ -51,7 +51,8 @@ export function planReplace(request: ReplaceRequest): ChangePlan {
     ...refuseStranger(target),
     ...(isNew ? complaints.filter((one) => one.host !== to || !isOwnData(one)) : []),
     ...refuseOtherCa({ hosts: sight.hosts.filter((seen) => seen.host !== to), limited, ca, certLocalDir }),
-    ...unhealthy(state, { hosts: [host, to], mayWait: isJoiningAt(own, newcomer) }),
+    // Of different versions or not: an upgrade that has lost a host goes on only with all members.
+    ...unhealthy({ ...state, versions: [] }, { hosts: [host, to], mayWait: isJoiningAt(own, newcomer) }),
     ...silentNewcomer(leaving ? undefined : (newcomer ?? own)),
     ...(leaving ? [...notNeeded(request, leaving, newcomer), ...refuseLeaving(state, leaving)] : []),
   ];

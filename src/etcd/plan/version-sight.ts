@@ -1,5 +1,6 @@
 import { compareVersions, type Minor, minorOf } from '../versions.ts';
 import type { Refusal } from './plan.ts';
+import { hasData } from './seen.ts';
 import type { ClusterState, MemberSight } from './sight.ts';
 
 /** What lies and runs on a host, by version. */
@@ -61,8 +62,8 @@ export function spreadOf(state: ClusterState, versions: VersionSight): Spread | 
     const { host } = sight;
     const version = host === undefined ? undefined : versionAt(versions, host);
     if (host !== undefined && version !== undefined && minorOf(version)) return [{ host, version, sight }];
-    // Those that are lost, or strangers, are complained of as such.
-    if (host !== undefined && sight.seen) {
+    // Those that are lost, strangers or without data are complained of as such.
+    if (host !== undefined && sight.seen && (sight.status || hasData(sight.seen))) {
       unknown.push({
         host,
         reason: version === undefined ? 'which version of etcd it has cannot be seen' : `etcd ${version} runs here`,
