@@ -37,8 +37,9 @@ export default playbook({
   description: 'read, list and delete keys, each saved first; undo=FILE puts them back',
   hosts: 'etcd',
   alsoReads: etcdVariables,
-  // It changes nothing on the hosts.
+  // It changes nothing on the hosts, and needs no more of them than a way to etcd.
   lock: false,
+  become: false,
   whole: true,
   variables: {
     key: variable.text('One key.', { section: WHICH, example: '/registry/pods/default/web-0' }),

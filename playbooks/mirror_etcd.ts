@@ -41,8 +41,9 @@ export default playbook({
   description: 'mirror the keys of this cluster to another one, and compare them: -e to=GROUP, FILE or https://…',
   hosts: 'etcd',
   alsoReads: etcdVariables,
-  // It changes nothing on the hosts.
+  // It changes nothing on the hosts, and needs no more of them than a way to etcd.
   lock: false,
+  become: false,
   whole: true,
   variables: {
     to: variable.text(

@@ -117,7 +117,7 @@ function clusterProblems(sight: StatusSight): Problem[] {
       message: `alarm ${kind}${kind === 'NOSPACE' ? ': its database has reached its quota, and the cluster takes no writes' : ''}`,
       next:
         kind === 'CORRUPT'
-          ? 'Its data differ from those of the others: play replace_etcd brings them anew.'
+          ? 'The data of a member differ from those of the others: play space_etcd compares all and names it.'
           : 'Make room and clear it: play space_etcd.',
     });
   }
