@@ -4,7 +4,7 @@ import { refuseOtherCa, refuseStranger, refuseTwoClusters } from './create-refus
 import { noMember } from './health.ts';
 import type { Refusal } from './plan.ts';
 import { assess, type ClusterSight, type ClusterState } from './sight.ts';
-import { type Spread, sameMinor, spreadOf, type VersionSight } from './version-sight.ts';
+import { isBegun, type Spread, sameMinor, spreadOf, type VersionSight } from './version-sight.ts';
 import {
   backupStep,
   dueFor,
@@ -57,7 +57,7 @@ export function planDowngrade(request: DowngradeRequest): ChangePlan<VersionActi
   const refusal = refusedWay(spread, request);
   if (refusal) return refuse(refusal);
   const due = dueFor(state, versions, to);
-  const ground = [...firmGround(state, due), ...request.settingsFaults(to)];
+  const ground = [...firmGround(state, isBegun(spread, versions) ? due : []), ...request.settingsFaults(to)];
   if (ground.length > 0) return refuse(...ground);
   const steps = stepsDown(state, spread, due, request);
   const restarts = steps.filter(({ action }) => action.do === 'swap').length;

@@ -7,7 +7,7 @@ import { type Leg, upgradePath } from './path.ts';
 import type { Refusal } from './plan.ts';
 import { hasData, type SeenHost } from './seen.ts';
 import { assess, type ClusterSight, type ClusterState } from './sight.ts';
-import { type Spread, sameMinor, spreadOf, type VersionSight, versionAt } from './version-sight.ts';
+import { isBegun, type Spread, sameMinor, spreadOf, type VersionSight, versionAt } from './version-sight.ts';
 import {
   backupStep,
   dueFor,
@@ -98,7 +98,8 @@ function planLegs(state: ClusterState, spread: Spread, legs: readonly Leg[], req
   const { versions, to, backedUp } = request;
   const { oldest, isMixed } = spread;
   const due = legs[0] ? dueFor(state, versions, legs[0].to) : dueFor(state, versions, to);
-  const ground = firmGround(state, due);
+  // Nothing is begun with a member down: who knows why it is.
+  const ground = firmGround(state, isBegun(spread, versions) ? due : []);
   const gated = legs.map((leg, at) => ({
     leg,
     gates: gatesBefore(leg, { ...request, state, ground, drift: isMixed ? NO_DRIFT : request.drift }, at === 0),

@@ -78,6 +78,13 @@ export function spreadOf(state: ClusterState, versions: VersionSight): Spread | 
   return { members, oldest, newest, isMixed: oldest !== newest };
 }
 
+/** Some hosts were switched already: a member that is down may be one that the switch has brought down. */
+export function isBegun({ members, oldest, isMixed }: Spread, { hosts }: VersionSight): boolean {
+  return (
+    isMixed || members.some(({ host }) => hosts.get(host)?.linked !== oldest || hosts.get(host)?.kept !== undefined)
+  );
+}
+
 /** `3.5.0` and `3.5` are one: by minor version. */
 export function sameMinor(a: string, b: string): boolean {
   return minorOf(a) === minorOf(b);

@@ -120,6 +120,12 @@ describe('a downgrade is refused', () => {
       /does not know/,
       { settingsFaults: (version) => [{ reason: `etcd ${version} does not know X`, next: 'Delete it.' }] },
     ],
+    [
+      'by a member that is stopped',
+      { hosts: [{ runs: '3.6.16' }, { runs: '3.6.16' }, { runs: undefined, linked: '3.6.16' }] },
+      '3.5.35',
+      /does not serve: it does not answer/,
+    ],
   ])('%s', (_, world, to, words, how = {}) => {
     expect(planned(world, to, how)).toMatch(words);
   });

@@ -195,6 +195,12 @@ describe('an upgrade is refused', () => {
       /h3: this member does not serve: its host cannot be reached/,
     ],
     [
+      'by a member that is stopped, before anything is begun',
+      { hosts: [{ runs: '3.5.16' }, { runs: '3.5.16' }, { runs: undefined, linked: '3.5.16' }] },
+      '3.5.30',
+      /h3: this member does not serve: it does not answer.*create_etcd/,
+    ],
+    [
       'by a host lost in the middle',
       { hosts: [{ runs: '3.5.30' }, { runs: '3.5.16' }, { reachable: false }] },
       '3.5.30',
