@@ -21,7 +21,7 @@ let etcd: OwnEtcd;
 beforeAll(async () => {
   etcd = await OwnEtcd.start();
 }, 60_000);
-beforeEach(() => etcd.clear());
+beforeEach(() => etcd.clear(), 30_000);
 afterAll(async () => {
   await etcd?.stop();
   rmSync(folder, { recursive: true });

@@ -91,7 +91,10 @@ export class OwnEtcd {
   }
 
   async clear(): Promise<void> {
-    for (const { key } of await this.all()) await this.keys.change([{ remove: key }]);
+    const all = await this.all();
+    for (let at = 0; at < all.length; at += 100) {
+      await this.keys.change(all.slice(at, at + 100).map(({ key }) => ({ remove: key })));
+    }
     this.calls = 0;
   }
 

@@ -139,7 +139,7 @@ describe('between two real clusters', () => {
   }, 60_000);
   beforeEach(async () => {
     await Promise.all([one!.clear(), two!.clear()]);
-  });
+  }, 30_000);
   afterAll(async () => {
     await Promise.all([one?.stop(), two?.stop()]);
   });
