@@ -134,20 +134,16 @@ export default playbook({
     });
     if (run.check || !plan) return;
     if (plan.kind === 'rejoin') {
-      yield* joinAll(cluster, plan.host, plan.joining);
+      yield* joinAll(cluster, { first: plan.host, stamp: plan.stamp, hosts: plan.joining });
       return;
     }
     const { way, members, confirm } = plan;
     await run.confirm(confirm.question, confirm.word);
     const stamp = timeStamp(new Date());
     if (way.by === 'data') {
-      yield* beginAnew(cluster, {
-        host: way.host,
-        stamp: way.stamp ?? stamp,
-        isKept: way.stamp !== undefined,
-        pairs: plan.pairs,
-      });
-      yield* joinAll(cluster, way.host, members.slice(1));
+      const begun = way.stamp ?? stamp;
+      yield* beginAnew(cluster, { host: way.host, stamp: begun, isKept: way.stamp !== undefined, pairs: plan.pairs });
+      yield* joinAll(cluster, { first: way.host, stamp: begun, hosts: members.slice(1) });
       return;
     }
 

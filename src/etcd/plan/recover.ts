@@ -45,7 +45,7 @@ export type Way =
 export type RecoverPlan =
   | { kind: 'refused'; refusals: Refusal[]; choices: string }
   /** The new cluster serves, and these hosts have not joined it yet. */
-  | { kind: 'rejoin'; host: string; joining: string[]; title: string; steps: PlanStep[] }
+  | { kind: 'rejoin'; host: string; stamp: string; joining: string[]; title: string; steps: PlanStep[] }
   | {
       kind: 'rebuild';
       way: Way;
@@ -72,7 +72,7 @@ export function planRecover(request: RecoverRequest): RecoverPlan {
   const choices = choicesTable(left, backup);
   const begun = begunAt(request);
   const reachable = allHosts.filter((host) => limited.includes(host) && sight.hosts.some((seen) => seen.host === host));
-  if (begun && quorumBy !== undefined && !backup?.isNamed) return rejoin(request, begun.host, reachable);
+  if (begun && quorumBy !== undefined && !backup?.isNamed) return rejoin(request, begun, reachable);
   const goesOn = begun && !begun.formed && !backup?.isNamed && (from ?? begun.host) === begun.host ? begun : undefined;
   const first = goesOn?.host ?? chosen(request, left);
   const refusals = [
@@ -117,11 +117,15 @@ function begunAt({ data, sight }: RecoverRequest): { host: string; stamp: string
   return found.toSorted((a, b) => (a.stamp < b.stamp ? 1 : -1))[0];
 }
 
-function rejoin({ sight }: RecoverRequest, host: string, reachable: readonly string[]): RecoverPlan {
+function rejoin(
+  { sight }: RecoverRequest,
+  { host, stamp }: { host: string; stamp: string },
+  reachable: readonly string[],
+): RecoverPlan {
   const serving = new Set(sight.hosts.flatMap((seen) => (seen.api && !seen.api.status.isLearner ? [seen.host] : [])));
   const joining = reachable.filter((one) => !serving.has(one));
   const title = `go on recovering: the new cluster begun on ${host} serves`;
-  return { kind: 'rejoin', host, joining, title, steps: joining.map((one) => joinStep(one)) };
+  return { kind: 'rejoin', host, stamp, joining, title, steps: joining.map((one) => joinStep(one)) };
 }
 
 function joinStep(host: string): PlanStep {

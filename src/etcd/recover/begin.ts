@@ -1,4 +1,4 @@
-import { PlayError } from '../../errors.ts';
+import { PlayError, UnreachableError } from '../../errors.ts';
 import { once, type Play, play, step } from '../../runner/playbook.ts';
 import { stopForGood } from '../live/aside.ts';
 import { certain } from '../live/certain.ts';
@@ -9,7 +9,7 @@ import { isRunning } from '../plan/seen.ts';
 import { startInTurn } from '../restore/in-turn.ts';
 import { stopEtcd } from '../restore/swap.ts';
 import { startEtcd, waitUntilReady } from '../start.ts';
-import { endOnce, keepCopy, markFormed, putBack, startForced } from './force.ts';
+import { endOnce, keepCopy, putBack, startForced } from './force.ts';
 
 const READY_MS = 120_000;
 
@@ -44,6 +44,8 @@ export async function* beginAnew(
       try {
         return { changed: true, summary: (await act()) ?? '' };
       } catch (error) {
+        // Who ended the run, or lost the host, may go on from here: what was begun is seen there.
+        if (run.signal.aborted || error instanceof UnreachableError) throw error;
         throw await goBack(cluster, { host, stamp, isMount, ran }, error);
       }
     });
@@ -91,7 +93,6 @@ export async function* beginAnew(
         const connection = await run.connect(host);
         await startEtcd(connection);
         await waitUntilReady(connection, READY_MS, run.signal);
-        await markFormed(connection, settings, stamp);
         await cluster.lookAgain();
         return undefined;
       }),

@@ -6,10 +6,25 @@ import type { MemberAction } from '../plan/action.ts';
 import { planAdd } from '../plan/add.ts';
 import { listSteps } from '../plan/join.ts';
 import { clusterPairs } from '../plan/sight.ts';
-import { removeMark } from './force.ts';
+import { markFormed, removeMark } from './force.ts';
+
+export interface Joining {
+  /** The host that the new cluster began with, and when. */
+  first: string;
+  stamp: string;
+  hosts: readonly string[];
+}
 
 /** One after the other joins the new cluster as `add_etcd` would have it; then all is proven, and the mark goes. */
-export async function* joinAll(cluster: LiveCluster, first: string, hosts: readonly string[]): AsyncGenerator<Play> {
+export async function* joinAll(cluster: LiveCluster, { first, stamp, hosts }: Joining): AsyncGenerator<Play> {
+  yield play('The new cluster serves', {
+    tasks: [
+      once('It is noted that it has formed', async () => {
+        await markFormed(await cluster.run.connect(first), cluster.own(first), stamp);
+        return { changed: true };
+      }),
+    ],
+  });
   for (const host of hosts) {
     yield* carryOut<MemberAction>(cluster, {
       plan: () => ({
