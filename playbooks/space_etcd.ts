@@ -10,6 +10,7 @@ import {
   type SpaceAction,
   type SpaceReport,
   spaceProblems,
+  spaceRecord,
   spaceText,
   spaceWishesKind,
 } from 'etcd-play/etcd';
@@ -49,8 +50,9 @@ export default playbook({
       async plan() {
         const state = cluster.state();
         const sight = await space.look();
-        if (!last) run.say(spaceText({ state, ...sight }));
+        const isFirst = last === undefined;
         last = { state, ...sight };
+        if (isFirst) run.say(spaceText(last), 'info', spaceRecord(last));
         alarmed = sight.alarms.length > 0;
         const isBackedUp = !backup || (await space.isBackedUp(sight.revision));
         return planSpace({ state, limited: run.hosts, wishes, force, isBackedUp, done: space.done, ...sight });

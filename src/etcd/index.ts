@@ -121,7 +121,7 @@ export { obtainRelease, type Release } from './releases.ts';
 export { clusterReport, etcdctlLine } from './report.ts';
 export { type RestoreWork, restoreOn } from './restore/carry-out.ts';
 export { takeSafetyBackup } from './restore/safety.ts';
-export { type SpaceReport, spaceProblems, spaceText } from './space-report.ts';
+export { type SpaceReport, spaceProblems, spaceRecord, spaceText } from './space-report.ts';
 export { startEtcd, waitUntilReady } from './start.ts';
 export { notWell } from './status/error.ts';
 export type { Problem, StatusSight } from './status/judge.ts';

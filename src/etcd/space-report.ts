@@ -1,3 +1,4 @@
+import type { MessageData } from '../runner/events.ts';
 import type { MemberWord } from './backup/compare.ts';
 import type { Alarm } from './cluster.ts';
 import { type ClusterState, callName } from './plan/sight.ts';
@@ -44,6 +45,30 @@ export function spaceText({ state, rooms, alarms, revision, compactedTo }: Space
     table(head, rows),
     ...gone.map(({ memberId, kind }) => `Alarm ${kind} of ${memberId}, who is no member any more`),
   ].join('\n');
+}
+
+/** The same for programs. */
+export function spaceRecord({ state, rooms, alarms, revision, compactedTo }: SpaceReport): MessageData {
+  return {
+    kind: 'space',
+    revision: String(revision),
+    compactedTo: String(compactedTo),
+    members: membersInOrder(state).map((one) => {
+      const { status, host, member } = one;
+      const quotaBytes = host === undefined ? undefined : rooms.get(host)?.quotaBytes;
+      const gain = status && gainOf(status.dbSizeBytes, status.dbInUseBytes, quotaBytes);
+      return {
+        host: host ?? null,
+        member: member.name || member.id,
+        leads: one === state.leader,
+        dbSizeBytes: status?.dbSizeBytes ?? null,
+        dbInUseBytes: status?.dbInUseBytes || null,
+        quotaBytes: quotaBytes ?? null,
+        worthDefragmenting: gain?.worth ?? null,
+        alarms: alarms.filter(({ memberId }) => memberId === member.id).map(({ kind }) => kind),
+      };
+    }),
+  };
 }
 
 function share(bytes: number, quotaBytes: number | undefined): string {

@@ -4,7 +4,7 @@ import type { MemberStatus } from '../../../../src/etcd/cluster.ts';
 import { compactedUpTo } from '../../../../src/etcd/live/space.ts';
 import { assess } from '../../../../src/etcd/plan/sight.ts';
 import { gainOf, planSpace, type SpaceRequest, type SpaceWish } from '../../../../src/etcd/plan/space.ts';
-import { spaceProblems, spaceText } from '../../../../src/etcd/space-report.ts';
+import { spaceProblems, spaceRecord, spaceText } from '../../../../src/etcd/space-report.ts';
 import { status, Wanted } from './observed.ts';
 
 const MIB = 1024 ** 2;
@@ -271,6 +271,16 @@ describe('what is shown', () => {
     expect(text).toMatch(/\| h2 +\| follower \| 100\.0M \| 40\.0M +\| 2\.0G +\| 4 % +\| 60\.0M +\| NOSPACE \|/);
     expect(text).toMatch(/\| h3 +\| silent +\| - /);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  it('is a record for programs', () => {
+    const { members, ...rest } = spaceRecord(report({ h2: half, h3: null }, { alarms: noSpace }));
+    expect(rest).toEqual({ kind: 'space', revision: '1000', compactedTo: '0' });
+    expect(members).toMatchObject([
+      { host: 'h1', leads: true, dbSizeBytes: 100 * MIB, worthDefragmenting: false, alarms: [] },
+      { host: 'h2', dbInUseBytes: 40 * MIB, quotaBytes: 2 * GIB, worthDefragmenting: true, alarms: ['NOSPACE'] },
+      { host: 'h3', dbSizeBytes: null, worthDefragmenting: null },
+    ]);
   });
 
   it.each<[string, Sketch, Partial<SpaceRequest>, string[]]>([
