@@ -16,6 +16,8 @@ export interface BackupChoice {
   revision: bigint | undefined;
   takenAt: string | undefined;
   sizeBytes: number;
+  /** The ID of the cluster that it was taken from, where that is known. */
+  clusterId: string | undefined;
   /** It was named: it is taken, whatever else there is. */
   isNamed: boolean;
 }
@@ -268,7 +270,9 @@ function lossOf(left: Survivors, choice: { host: string } | { backup: BackupChoi
   const unseen = left.voters.filter(({ data }) => !data || data.fault !== undefined);
   const perhaps = unseen.length >= left.quorum ? [`what only ${unseen.map(({ name }) => name).join(', ')} had`] : [];
   if ('backup' in choice) {
-    const { revision, takenAt } = choice.backup;
+    const { revision, takenAt, clusterId } = choice.backup;
+    const own = best?.data?.clusterId;
+    if (clusterId !== undefined && own !== undefined && clusterId !== own) return otherCluster(clusterId, own);
     const newest = best?.data?.revision;
     const since = takenAt ? `all changes since ${takenAt}` : 'all changes since it was taken';
     if (revision === undefined || newest === undefined) return since;
@@ -286,6 +290,11 @@ function lossOf(left: Survivors, choice: { host: string } | { backup: BackupChoi
     ...perhaps,
   ];
   return known.join(', ') || 'nothing that is seen here';
+}
+
+/** A restored cluster has another ID than the one that was backed up; so has any other cluster of that name. */
+function otherCluster(id: string, own: string): string {
+  return `all of cluster ${own}: it was taken from cluster ${id}`;
 }
 
 function entries(count: bigint): string {

@@ -20,9 +20,21 @@ export async function backupChoice(
   }
   const known = found.find(({ path }) => path === named);
   if (known) return { ...factsOf(known), file: named, isNamed: true };
-  return { file: named, revision: undefined, takenAt: undefined, sizeBytes: info.size, isNamed: true };
+  return {
+    file: named,
+    revision: undefined,
+    takenAt: undefined,
+    sizeBytes: info.size,
+    clusterId: undefined,
+    isNamed: true,
+  };
 }
 
 function factsOf({ revision, takenAt, manifest, sizeBytes }: Awaited<ReturnType<typeof findBackups>>[number]) {
-  return { revision, takenAt: takenAt.toISOString(), sizeBytes: manifest?.snapshot.sizeBytes ?? sizeBytes };
+  return {
+    revision,
+    takenAt: takenAt.toISOString(),
+    sizeBytes: manifest?.snapshot.sizeBytes ?? sizeBytes,
+    clusterId: manifest?.cluster.id,
+  };
 }

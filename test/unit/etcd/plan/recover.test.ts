@@ -15,6 +15,7 @@ const backup = {
   revision: 90n,
   takenAt: '2026-11-01T03:00:00Z',
   sizeBytes: GIB,
+  clusterId: 'c1',
   isNamed: false,
 };
 
@@ -217,6 +218,11 @@ describe('which data are the beginning', () => {
     const given = request('UDG');
     const plan = planRecover({ ...given, allHosts: ['h1', 'h2'], sight: { ...given.sight, lost: [] } });
     expect(plan.kind === 'rebuild' && plan.warnings[0]).toMatch(/^etcd-h3 is not in the inventory: make sure/);
+  });
+
+  it('a backup of another cluster of that name is told as such', () => {
+    const plan = planRecover(request('UDD', { backup: { ...backup, clusterId: 'c7' } }));
+    expect(plan.kind === 'rebuild' && plan.choices).toContain('all of cluster c1: it was taken from cluster c7');
   });
 
   it('says what each would lose', () => {
