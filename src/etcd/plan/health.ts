@@ -39,11 +39,15 @@ export function unhealthy(state: ClusterState, except: Except = {}): Refusal[] {
   return [...refusals, ...(alarmed ? [] : alarms(state))];
 }
 
+/** NOSPACE and CORRUPT, as members tell of them. */
+export function alarmKinds(state: ClusterState): string[] {
+  const words = state.members.flatMap(({ status }) => status?.errors ?? []);
+  return [...new Set(words.flatMap((word) => /alarm:\s*(\w+)/.exec(word)?.[1] ?? []))].sort();
+}
+
 /** The alarms that members tell of: a cluster that is full or damaged is put right first. */
 export function alarms(state: ClusterState): Refusal[] {
-  const words = state.members.flatMap(({ status }) => status?.errors ?? []);
-  const kinds = new Set(words.flatMap((word) => /alarm:\s*(\w+)/.exec(word)?.[1] ?? []));
-  return [...kinds].sort().map((kind) => ({
+  return alarmKinds(state).map((kind) => ({
     reason: `the cluster has the alarm ${kind}`,
     next: kind === 'NOSPACE' ? 'Make room first: play space_etcd.' : 'Find the damaged member first: play space_etcd.',
   }));

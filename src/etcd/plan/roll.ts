@@ -1,6 +1,6 @@
 import { isPublished } from '../cluster.ts';
 import type { MemberAction, Planned } from './action.ts';
-import { noMember, unhealthy } from './health.ts';
+import { alarmKinds, noMember, unhealthy } from './health.ts';
 import type { Refusal } from './plan.ts';
 import { hasData, plural } from './seen.ts';
 import { type ClusterState, callName, type MemberSight, memberAt } from './sight.ts';
@@ -126,7 +126,9 @@ export function groundFor(state: ClusterState, due: readonly Due[], borne?: read
   const stays = up - 1 >= state.quorum && down.every(({ member }) => borne?.includes(member.id) ?? true);
   const stopsServing = due.some(({ host }) => memberAt(state, host)?.serves);
   const except = [...ids(revived), ...(stays || !stopsServing ? ids(down) : [])];
-  const refusals = unhealthy(state, { ids: except, mayWait: revived.length > 0 });
+  // A larger quota comes by a restart alone: where no more than that is wrong, it is borne with.
+  const isFull = alarmKinds(state).join() === 'NOSPACE';
+  const refusals = unhealthy(state, { ids: except, mayWait: revived.length > 0, alarmed: isFull });
   const answering = state.voters.filter(({ status }) => status !== undefined).length;
   const firstUp = answering + (revived.some(({ status }) => status === undefined) ? 1 : 0);
   if (refusals.length === 0 && firstUp < state.quorum) {
@@ -137,6 +139,8 @@ export function groundFor(state: ClusterState, due: readonly Due[], borne?: read
   }
   const left = down.filter(({ member }) => except.includes(member.id));
   const warnings = left.map((one) => `${callName(one)} does not serve, and is left as it is`);
+  if (isFull)
+    warnings.push('the cluster has the alarm NOSPACE and takes no writes: play space_etcd makes room and clears it');
   const small = state.voters.length <= 2 && stopsServing;
   if (small) {
     const size = `${state.voters.length} ${plural(state.voters, 'member', 'members')}`;

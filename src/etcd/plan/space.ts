@@ -267,9 +267,9 @@ function stillFull({ state, rooms, wishes }: SpaceRequest): Refusal[] {
     const quotaBytes = host === undefined ? undefined : rooms.get(host)?.quotaBytes;
     if (host === undefined || !status || quotaBytes === undefined || status.dbSizeBytes < quotaBytes) return [];
     const whole = wishes.has('compact') && wishes.has('defrag');
-    const reason = `its database has ${size(status.dbSizeBytes)}, and its quota is ${size(quotaBytes)}: disarmed, the alarm would come back with the next write`;
+    const reason = `its database has ${size(status.dbSizeBytes)}, and its quota is ${size(quotaBytes)}: disarmed, the alarm would come back with the next write${whole ? ': the keys themselves fill it' : ''}`;
     const next = whole
-      ? 'The keys themselves fill it. Delete what is not needed (play keys_etcd -e prefix=… -e delete=true), then run this again. Or -e force=true, and then a larger ETCD_QUOTA_BACKEND_BYTES by play reload_etcd before anyone writes.'
+      ? 'Delete what is not needed (play keys_etcd -e prefix=… -e delete=true), then run this again. Or set a larger ETCD_QUOTA_BACKEND_BYTES in the inventory, play reload_etcd, and run this again.'
       : 'Make room first: play space_etcd -e do=compact,defrag,disarm';
     return [{ host, reason, next }];
   });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { MemberWord } from '../../../../src/etcd/backup/compare.ts';
 import type { MemberStatus } from '../../../../src/etcd/cluster.ts';
 import { compactedUpTo } from '../../../../src/etcd/live/space.ts';
+import { groundFor } from '../../../../src/etcd/plan/roll.ts';
 import { assess } from '../../../../src/etcd/plan/sight.ts';
 import { gainOf, planSpace, type SpaceRequest, type SpaceWish } from '../../../../src/etcd/plan/space.ts';
 import { spaceProblems, spaceRecord, spaceText } from '../../../../src/etcd/space-report.ts';
@@ -222,6 +223,21 @@ describe('what making room comes to', () => {
   it('bears with members that are down, and says so', () => {
     const plan = planSpace(request({ h3: null }, 'compact'));
     expect(plan.warnings).toEqual([expect.stringContaining('h3: this member does not serve')]);
+  });
+});
+
+describe('a cluster that is full', () => {
+  const told = (kind: string) => ({ h2: { errors: [`memberID:18 alarm:${kind} `] } });
+  const ground = (kind: string) => groundFor(stateOf(told(kind)), [{ host: 'h1', why: 'new settings' }]);
+
+  it('may be restarted with a larger quota', () => {
+    const { refusals, warnings } = ground('NOSPACE');
+    expect(refusals).toEqual([]);
+    expect(warnings).toEqual([expect.stringContaining('the alarm NOSPACE and takes no writes')]);
+  });
+
+  it('is not restarted where it is damaged', () => {
+    expect(ground('CORRUPT').refusals).toMatchObject([{ reason: 'the cluster has the alarm CORRUPT' }]);
   });
 });
 
