@@ -12,19 +12,22 @@ export default defineConfig({
     globalSetup: './test/setup.ts',
     reporters: ['default', './test/summary.ts'],
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
       {
         extends: true,
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 180_000,
+          testTimeout: 300_000,
           hookTimeout: 600_000,
           // What a host is waited for takes as long as the machine is slow.
           expect: { poll: { timeout: 20_000 } },
         },
       },
     ],
-    maxWorkers: 3,
+    maxWorkers: 2,
   },
 });

@@ -55,7 +55,9 @@ afterAll(() => lab?.down());
 async function packInto(prefix: string): Promise<void> {
   const modules = join(prefix, 'lib', 'node_modules', 'etcd-play');
   for (const folder of [modules, join(prefix, 'bin')]) mkdirSync(folder, { recursive: true });
-  const packed = await run('npm', ['pack', '--silent', '--pack-destination', prefix], { cwd: projectDir });
+  const packed = await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', prefix], {
+    cwd: projectDir,
+  });
   const file = join(prefix, packed.stdout.trim().split('\n').at(-1)!);
   await run('tar', ['-xzf', file, '-C', modules, '--strip-components=1']);
   const listed = await run('npm', ['ls', '--omit=dev', '--all', '--parseable'], { cwd: projectDir });
