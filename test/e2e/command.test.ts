@@ -14,7 +14,6 @@ let inventory: string[];
 
 const WEB = `
 import { file, play, playbook, step, task, variable } from 'etcd-play';
-import { processorSeconds } from './processor-time.ts';
 export default playbook({
   name: 'web', description: 'a page on each host', hosts: 'etcd',
   variables: {
