@@ -20,7 +20,8 @@ export async function goBack(
   error: unknown,
 ): Promise<PlayError> {
   const { run } = cluster;
-  await Promise.allSettled(hosts.map(async (host) => stopEtcd(await run.connect(host))));
+  // What runs on restored data is given up; where they never came into place nothing has to be stopped.
+  await Promise.allSettled([...swapped].map(async (host) => stopEtcd(await run.connect(host), { kill: true })));
   const back = await Promise.allSettled(
     [...swapped].map(async (host) => swapBack(await run.connect(host), places(host))),
   );

@@ -114,10 +114,11 @@ async function move(connection: Connection, lines: readonly string[], what: stri
   return result;
 }
 
-/** Stops etcd, and waits for its end: also one that hangs. It stays enabled. */
-export async function stopEtcd(connection: Connection): Promise<void> {
+/** Stops etcd, and waits for its end: also one that hangs. It stays enabled. @param kill at once. */
+export async function stopEtcd(connection: Connection, { kill = false }: { kill?: boolean } = {}): Promise<void> {
+  const killed = 'systemctl kill -s KILL etcd.service 2>/dev/null; systemctl stop etcd.service';
   const script = [
-    'timeout 30 systemctl stop etcd.service || { systemctl kill -s KILL etcd.service; systemctl stop etcd.service; }',
+    kill ? killed : `timeout 30 systemctl stop etcd.service || { ${killed}; }`,
     'systemctl reset-failed etcd.service 2>/dev/null; :',
   ].join('\n');
   const result = await connection.run(script, { timeoutMs: 120_000 });
