@@ -116,6 +116,13 @@ describe('an upgrade', () => {
       : world;
   }
 
+  it('goes to the end with a patch on the way, where it was asked for', () => {
+    const how = { via: ['3.5.16'], backedUp: new Set(['3.5.16']) };
+    expect(planned(mixed('3.4.23', '3.5.16', '3.4.23'), '3.5.30', how)).toBe(
+      'h3=3.5.16, h1>h2, h1=3.5.16, settle 3.5.16, h1=3.5.30, h3=3.5.30, h2>h1, h2=3.5.30',
+    );
+  });
+
   it('takes no second backup in one run', () => {
     const expected = 'h2=3.5.30, h3=3.5.30, h1>h2, h1=3.5.30';
     expect(planned(all('3.5.16'), '3.5.30', { backedUp: new Set(['3.5.30']) })).toBe(expected);

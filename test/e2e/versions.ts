@@ -1,0 +1,80 @@
+import { expect } from 'vitest';
+import { type Cluster, expectDone } from './cluster.ts';
+import type { PlayResult } from './play.ts';
+import type { Traffic } from './traffic.ts';
+import { etcdctl } from './witness.ts';
+
+/** The aim is a second, and the figure is told; a machine that is busy with other things takes longer for a mere write. */
+const LONGEST_GAP_MS = 5_000;
+
+/** The versions of a cluster, as its hosts show them. */
+export class Versions {
+  readonly #cluster: Cluster;
+  readonly #hosts: readonly string[];
+
+  constructor(cluster: Cluster, hosts: readonly string[]) {
+    this.#cluster = cluster;
+    this.#hosts = hosts;
+  }
+
+  #onAll<T>(work: (host: string) => Promise<T>): Promise<T[]> {
+    return Promise.all(this.#hosts.map(work));
+  }
+
+  upgrade(to: string, ...words: string[]): Promise<PlayResult> {
+    return this.#cluster.play(['upgrade_etcd', '-e', `ETCD_VERSION=${to}`, ...words], this.#hosts);
+  }
+
+  /** Each host has the release in use, and its process is of it. */
+  async areAll(version: string): Promise<void> {
+    const script = 'etcd --version | head -1; basename $(dirname $(readlink /proc/$(pidof etcd)/exe))';
+    const found = await this.#onAll((host) => this.#cluster.on(host, script));
+    expect(found).toEqual(this.#hosts.map(() => `etcd Version: ${version}\nv${version}`));
+  }
+
+  /** The data of all members at one revision, by etcd's own tool. */
+  async haveEqualData(): Promise<void> {
+    const { lab } = this.#cluster;
+    type Status = [{ Status: { header: { revision: number } } }];
+    const [status] = JSON.parse(await etcdctl(lab, this.#hosts[0]!, 'endpoint status -w json')) as Status;
+    const words = `endpoint hashkv --rev=${status.Status.header.revision} -w json`;
+    const said = await this.#onAll((host) => etcdctl(lab, host, words));
+    const hashes = said.map((text) => (JSON.parse(text) as [{ HashKV: { hash: number } }])[0].HashKV.hash);
+    expect(new Set(hashes).size, said.join()).toBe(1);
+  }
+
+  /** No version was given a setting that it does not know. */
+  async knowTheirSettings(): Promise<void> {
+    const script = "journalctl -u etcd -o cat --no-pager | grep -ci 'unrecognized environment' || :";
+    expect(await this.#onAll((host) => this.#cluster.on(host, script))).toEqual(this.#hosts.map(() => '0'));
+  }
+
+  /** Upgrades while a client writes, and tells the longest gap between two writes. */
+  async upgraded(traffic: Traffic, way: readonly string[], ...words: string[]): Promise<PlayResult> {
+    traffic.gapMs();
+    const done = await this.upgrade(way.at(-1)!, ...words);
+    expectDone(done);
+    expect(done.text).not.toContain('Something else has changed');
+    const gapMs = traffic.gapMs();
+    const took = `${Math.round(gapMs)} ms between two writes at most, ${Math.round(done.durationMs / 1000)} s in all`;
+    console.info(`${way.join(' → ')} on ${this.#hosts.length} members: ${took}`);
+    expect(gapMs).toBeLessThan(LONGEST_GAP_MS);
+    // Every member runs every release of the way.
+    const steps = way.slice(1);
+    expect(swapped(done).toSorted()).toEqual(
+      steps.flatMap((to) => this.#hosts.map((host) => `${host}=${to}`)).toSorted(),
+    );
+    expect(done.stdout.match(/changed: .* Leadership moves/g) ?? []).toHaveLength(
+      this.#hosts.length > 1 ? steps.length : 0,
+    );
+    await this.areAll(way.at(-1)!);
+    await this.haveEqualData();
+    return done;
+  }
+}
+
+/** In which order members were restarted, and with what. */
+export function swapped({ stdout }: PlayResult): string[] {
+  const found = [...stdout.matchAll(/changed: \[(\w+)\] etcd (\S+) is started/g)];
+  return found.map(([, host, version]) => `${host}=${version}`);
+}
