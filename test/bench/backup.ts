@@ -1,15 +1,13 @@
-import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Etcd3 } from 'etcd3';
 import { localTools } from '../../src/etcd/backup/tools.ts';
 import { PLAY } from '../e2e/play.ts';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { openLab } from '../lab/lab.ts';
 import { releasesDir } from '../lab/places.ts';
 import { ensureRelease } from '../lab/releases.ts';
+import { fill, timed } from './measure.ts';
 
 /**
  * A backup of 1 GiB, side by side with etcdctl on this machine over TLS, which proves nothing:
@@ -34,7 +32,7 @@ const folder = mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), 'bench-'));
 const inventory = ['-i', lab.inventoryFile, '-e', `LOCAL_ETCD_BACKUP_DIR=${folder}`];
 try {
   await timed(process.execPath, [PLAY, 'create_etcd', '-i', lab.inventoryFile]);
-  await fill();
+  await fill(lab, mib);
   const { signal } = new AbortController();
   const { etcd } = await localTools({
     version: VERSION,
@@ -71,60 +69,4 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
   await lab.down();
-}
-
-/** Random values of a MiB each: nothing is won by compressing them. */
-async function fill(): Promise<void> {
-  const read = (name: string) => readFileSync(join(lab.pkiDir, `${name}.pem`));
-  const credentials = { rootCertificate: read('ca'), privateKey: read('client-key'), certChain: read('client') };
-  const client = new Etcd3({ hosts: `https://${lab.addressOf('h1')}:2379`, credentials });
-  let next = 0;
-  const writer = async () => {
-    for (let i = next++; i < mib; i = next++)
-      await client
-        .put(`fill/${i}`)
-        .value(randomBytes(1024 * 1024))
-        .exec();
-  };
-  await Promise.all(Array.from({ length: 4 }, writer));
-  client.close();
-}
-
-interface Figures {
-  seconds: number;
-  /** Of the process itself: on a busy machine it says more than the time. */
-  cpuSeconds: number;
-  mostMib: number;
-  text: string;
-}
-
-/** The most memory of the process itself and its time, as the kernel has them (VmHWM, utime and stime in hundredths). */
-function timed(program: string, args: readonly string[]): Promise<Figures> {
-  const started = performance.now();
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: { ...process.env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] });
-    let [text, mostMib, cpuSeconds] = ['', 0, 0];
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-    }
-    const watch = setInterval(() => {
-      try {
-        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-        mostMib = Math.max(mostMib, Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024);
-        const times = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
-          .replace(/^.*\) /, '')
-          .split(' ');
-        cpuSeconds = (Number(times[11]) + Number(times[12])) / 100;
-      } catch {
-        // It has just ended.
-      }
-    }, 50);
-    child.once('close', (code) => {
-      clearInterval(watch);
-      if (code === 0) resolve({ seconds: (performance.now() - started) / 1000, cpuSeconds, mostMib, text });
-      else reject(new Error(`${program} ${args.join(' ')} ended with ${code}:\n${text}`));
-    });
-  });
 }
