@@ -69,9 +69,10 @@ export default playbook({
       report: () => (last ? spaceText(last) : undefined),
     });
 
-    if (wishes.size === 0 && last) {
-      const problems = spaceProblems(last);
-      if (problems.length > 0) throw notWell(problems);
-    }
+    const problems = last ? spaceProblems(last) : [];
+    if (wishes.size === 0 && problems.length > 0) throw notWell(problems);
+    // What was wanted is done, and it may not be enough.
+    for (const { host, message } of run.check ? [] : problems)
+      run.say(`${host ? `${host}: ` : ''}${message}`, 'warning');
   },
 });
