@@ -17,7 +17,8 @@ import { takeSafetyBackup } from '../restore/safety.ts';
 import { type SettingChange, settingChanges } from '../setting-changes.ts';
 import { compareVersions, type Minor, minorOf } from '../versions.ts';
 import { LiveCluster } from './cluster.ts';
-import { configurationAt, performVersion } from './version-roll.ts';
+import { configurationAt } from './version-back.ts';
+import { performVersion } from './version-roll.ts';
 import { lookAtVersions } from './versions.ts';
 
 /** Settings that belong to a member's identity or to its data. */

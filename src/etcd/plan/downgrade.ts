@@ -57,7 +57,10 @@ export function planDowngrade(request: DowngradeRequest): ChangePlan<VersionActi
   const refusal = refusedWay(spread, request);
   if (refusal) return refuse(refusal);
   const due = dueFor(state, versions, to);
-  const ground = [...firmGround(state, isBegun(spread, versions) ? due : []), ...request.settingsFaults(to)];
+  const ground = [
+    ...firmGround(state, isBegun(spread, versions) ? switched(spread, to) : []),
+    ...request.settingsFaults(to),
+  ];
   if (ground.length > 0) return refuse(...ground);
   const steps = stepsDown(state, spread, due, request);
   const restarts = steps.filter(({ action }) => action.do === 'swap').length;
@@ -150,9 +153,16 @@ function stepsDown(
 function isReady(state: ClusterState, { cluster, downgrade, storage, hosts }: VersionSight, wanted: Minor): boolean {
   if (downgrade !== wanted || cluster !== wanted) return false;
   return state.members.every(({ host }) => {
-    const runs = host === undefined ? undefined : hosts.get(host)?.runs;
-    return host === undefined || (runs !== undefined && minorOf(runs) === wanted) || storage.get(host) === wanted;
+    const found = host === undefined ? undefined : hosts.get(host);
+    // One that is down was switched only when its data were in shape.
+    const version = found?.runs ?? found?.linked;
+    return host === undefined || (version !== undefined && minorOf(version) === wanted) || storage.get(host) === wanted;
   });
+}
+
+/** Hosts that were switched already: their members may be down by that. One that is not, and is down, is refused. */
+function switched({ members }: Spread, to: string): string[] {
+  return members.flatMap(({ host, version }) => (sameMinor(version, to) ? [host] : []));
 }
 
 function enableStep(to: Minor): Planned<VersionAction> {

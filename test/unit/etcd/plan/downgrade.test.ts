@@ -55,6 +55,18 @@ describe('a downgrade', () => {
       '3.5.35',
       'backup, h3=3.5.35, h1>h2, h1=3.5.35, settle 3.5.35',
     ],
+    [
+      'that is half done, and whose switched member is down',
+      {
+        ...mixed({ runs: undefined, linked: '3.5.35', kept: '3.6.16' }, '3.6.16', '3.6.16'),
+        leader: 'h2',
+        downgrade: '3.5',
+        cluster: '3.5',
+        storage: '3.5',
+      },
+      '3.5.35',
+      'backup, h1=3.5.35, h3=3.5.35, h2>h1, h2=3.5.35, settle 3.5.35',
+    ],
     ['that has only to be settled', { ...all('3.5.35'), downgrade: '3.5', cluster: '3.5' }, '3.5.35', 'settle 3.5.35'],
     ['that is done', all('3.5.35'), '3.5.35', ''],
     [
@@ -68,6 +80,12 @@ describe('a downgrade', () => {
       { ...mixed('3.5.35', '3.6.16', '3.5.35'), cluster: '3.5' },
       '3.5.35',
       'backup, h2=3.5.35',
+    ],
+    [
+      'of a half-done upgrade whose new release does not come up',
+      mixed('3.4.23', { runs: undefined, linked: '3.5.16', kept: '3.4.23' }, '3.4.23'),
+      '3.4.23',
+      'backup, h2=3.4.23',
     ],
     ['of one member', all('3.6.16', 1), '3.5.35', 'backup, enable 3.5, h1=3.5.35, settle 3.5.35'],
   ])('%s', (_, world, to, expected) => {
@@ -123,6 +141,12 @@ describe('a downgrade is refused', () => {
     [
       'by a member that is stopped',
       { hosts: [{ runs: '3.6.16' }, { runs: '3.6.16' }, { runs: undefined, linked: '3.6.16' }] },
+      '3.5.35',
+      /does not serve: it does not answer/,
+    ],
+    [
+      'by one that is stopped while another was switched',
+      { ...mixed('3.6.16', '3.5.35', { runs: undefined, linked: '3.6.16' }), downgrade: '3.5', cluster: '3.5' },
       '3.5.35',
       /does not serve: it does not answer/,
     ],
