@@ -302,7 +302,8 @@ export default playbook({
     async function followUntil(ended: AbortSignal): Promise<void> {
       const enough = new AbortController();
       const signal = AbortSignal.any([ended, enough.signal]);
-      const onLost = (error: PlayError) => run.say(`${error.host ?? source.name}: ${error.message}; it is tried again`, 'warning');
+      const onLost = (error: PlayError) =>
+        run.say(`${error.host ?? source.name}: ${error.message}; it is tried again`, 'warning');
       const following = follow({ from: source, to: destination, mapping, signal, followed, onLost });
       following.catch(() => enough.abort());
       const until = followMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + followMs;
