@@ -57,10 +57,9 @@ export function planDowngrade(request: DowngradeRequest): ChangePlan<VersionActi
   const refusal = refusedWay(spread, request);
   if (refusal) return refuse(refusal);
   const due = dueFor(state, versions, to);
-  const ground = [
-    ...firmGround(state, isBegun(spread, versions) ? switched(spread, to) : []),
-    ...request.settingsFaults(to),
-  ];
+  const half = isHalfUp({ ...spread, to }, versions);
+  const revived = half ? due : isBegun(spread, versions) ? switched(spread, to) : [];
+  const ground = [...firmGround(state, revived), ...request.settingsFaults(to)];
   if (ground.length > 0) return refuse(...ground);
   const steps = stepsDown(state, spread, due, request);
   const restarts = steps.filter(({ action }) => action.do === 'swap').length;
