@@ -2,6 +2,7 @@ import type { KeyChange, KeysApi } from '../grpc/keys.ts';
 import { batches } from '../keys/batches.ts';
 import { bytesOfChange } from './changes.ts';
 import { compareSides, type Difference, type Sides } from './compare.ts';
+import { writeThere } from './write.ts';
 
 /** Transactions under way at the same time: each waits for two round trips and a disk. */
 const AT_ONCE = 4;
@@ -32,7 +33,7 @@ export async function copyDifferences(
     const due = differences.filter(({ kind }) => kind !== 'extra' || deletesExtra);
     const groups = batches(due.map(changeFor), bytesOfChange);
     for (let at = 0; at < groups.length; at += AT_ONCE) {
-      await Promise.all(groups.slice(at, at + AT_ONCE).map((group) => sides.to.change(group)));
+      await Promise.all(groups.slice(at, at + AT_ONCE).map((group) => writeThere(sides.to, group)));
     }
     for (const { kind } of due) {
       if (kind === 'missing') copied.written += 1;

@@ -6,6 +6,7 @@ import { type WatchEvent, watchKeys } from '../grpc/watch.ts';
 import type { ClusterDoor } from '../live/sessions.ts';
 import { changesOf } from './changes.ts';
 import type { Mapping } from './mapping.ts';
+import { writeThere } from './write.ts';
 
 export interface Followed {
   /** Everything that the source did up to this revision is on the other side. */
@@ -37,7 +38,7 @@ export async function follow(options: FollowOptions): Promise<void> {
   const end = prefixEnd(mapping.prefix);
   const apply = async (events: readonly WatchEvent[]) => {
     for (const group of changesOf(events, mapping)) {
-      await to.best().keys.change(group);
+      await writeThere(to.best().keys, group);
       for (const one of group) {
         if ('remove' in one) followed.deleted += 1;
         else followed.written += 1;

@@ -259,6 +259,27 @@ describe('between two real clusters', () => {
     expect(await two!.values()).toEqual(await one!.values());
   });
 
+  it('the other side that is full says how to go on', async () => {
+    const small = await OwnEtcd.start('3.5.16', { 'quota-backend-bytes': String(2 * 1024 ** 2) });
+    try {
+      const value = Buffer.alloc(600_000, 'v');
+      for (let n = 0; n < 40; n++) await one!.put(`large/${n}`, value);
+      const { revision } = await one!.member.status();
+      const both = { from: one!.keys, fromRevision: revision, to: small.keys, toRevision: 0n, mapping: ALL };
+      const copying = copyDifferences(both, {
+        deletesExtra: false,
+        signal: new AbortController().signal,
+        onProgress: () => {},
+      });
+      await expect(copying).rejects.toMatchObject({
+        message: expect.stringContaining('space exceeded'),
+        next: expect.stringContaining('play space_etcd'),
+      });
+    } finally {
+      await small.stop();
+    }
+  });
+
   it('what is compacted cannot be followed, and says so', async () => {
     await one!.fill({ a: '1', b: '2' });
     const { revision } = await one!.member.status();
