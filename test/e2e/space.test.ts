@@ -129,7 +129,7 @@ describe('a cluster that is full of keys', () => {
   it('says so, gets a larger quota in spite of its alarm, and is disarmed then', async () => {
     await onHost(
       'h4',
-      'head -c 500000 /dev/urandom | base64 -w0 >/tmp/v; for i in $(seq 9); do ctl put full/$i </tmp/v; done',
+      'head -c 500000 /dev/urandom | base64 -w0 >/tmp/v; for i in $(seq 7); do ctl put full/$i </tmp/v; done',
     );
     const words = ['-i', old(), '--output', 'lines'];
     const smaller = await runPlay(['reload_etcd', ...words, '-e', 'ETCD_QUOTA_BACKEND_BYTES=4MiB', '--yes']);
