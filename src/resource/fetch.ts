@@ -66,9 +66,14 @@ function sumOfPiece(file: string, bytes: number): string {
   return `sum=$(${piece(0, bytes)} <${file} | { openssl dgst -sha256 -r 2>/dev/null || sha256sum; }); sum=\${sum%% *}`;
 }
 
+/** The same of a file that most probably has no more than these bytes: without a copy through a pipe. */
+function sumOfFirst(file: string, bytes: number): string {
+  return `${sumOf(file)}; [ "$(stat -Lc %s -- ${file})" = ${bytes} ] || { ${sumOfPiece(file, bytes)}; }`;
+}
+
 /** A command that gives so many bytes of its input from a place on; of a file that grows, no more than that. */
 function piece(start: number, count: number): string {
-  return `dd bs=64k iflag=fullblock,count_bytes,skip_bytes skip=${start} count=${count} status=none`;
+  return `dd bs=256k iflag=fullblock,count_bytes,skip_bytes skip=${start} count=${count} status=none`;
 }
 
 function sizeHere(path: string): number | undefined {
@@ -102,7 +107,7 @@ export async function fetchFile(
     const p = quote(path);
     // The host takes its sum while the bytes are on their way.
     const script = [
-      `{ ${sumOfPiece(p, sizeBytes)}; echo "$sum" >&2; } &`,
+      `{ ${sumOfFirst(p, sizeBytes)}; echo "$sum" >&2; } &`,
       `${piece(keptBytes, sizeBytes - keptBytes)} <${p}; r=$?; wait "$!"; exit "$r"`,
     ].join('\n');
     const { code, stderr, sha256, ...come } = await receive(connection, script, file, {
