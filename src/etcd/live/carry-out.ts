@@ -86,8 +86,9 @@ async function decide<A>(cluster: LiveCluster, operation: Operation<A>, first = 
   if (decided.kind === 'refused') {
     const error = refusalError(decided.refusals);
     if (first) throw error;
+    const ways = [...new Set(decided.refusals.map(({ next }) => next))];
     throw new PlayError(`stopped on the way: ${error.errors.map(({ message }) => message).join('; ')}`, {
-      next: 'What was done so far stands. Put this right, then run again: it goes on from there.',
+      next: `What was done so far stands. ${ways.join(' ')} Then the same again goes on from there.`,
     });
   }
   return decided;
