@@ -49,62 +49,48 @@ beforeEach((context) => {
 afterAll(() => lab?.down());
 
 describe('downgrade_etcd', () => {
-  it('takes a cluster that was made with 3.7 down to 3.6, and comes to an end', async () => {
+  it('that is killed in the middle is refused by upgrade_etcd, and can be called off', async () => {
     expect(await told()).toEqual(all(`${NEW} 3.7.0`));
+    const words = ['downgrade_etcd', '-e', `ETCD_VERSION=${MIDDLE}`];
+    await cluster.killedAt(/changed: .* etcd takes a downgrade/, words, HOSTS);
+    await cluster.killedAt(new RegExp(`changed: .* etcd ${MIDDLE} is started`), words, HOSTS);
+    const half = await told();
+    expect(half.filter((one) => one.startsWith(MIDDLE))).toHaveLength(1);
+    expect(half.filter((one) => one === `${NEW} 3.6.0 to 3.6.0`)).toHaveLength(2);
+    expectRefused(await upgrade(NEW), 'a downgrade to 3.6 is under way');
+    const back = await downgrade(MIDDLE, '-e', 'back=true');
+    expectDone(back);
+    expect(back.stdout.match(/changed: .* is started/g)).toHaveLength(1);
+    expect(await told()).toEqual(all(`${NEW} 3.7.0`));
+  });
+
+  it('takes a cluster from 3.7 down to 3.6, and comes to an end', async () => {
     traffic.gapMs();
     const done = await downgrade(MIDDLE);
     expectDone(done);
     expect(done.text).not.toContain('Something else has changed');
     expect(await told()).toEqual(all(`${MIDDLE} 3.6.0`));
-    expect((await downgrade(MIDDLE)).stdout).toContain('nothing to do');
-    console.info(
-      `${NEW} down to ${MIDDLE}: ${Math.round(traffic.gapMs())} ms between two writes at most, ${Math.round(done.durationMs / 1000)} s`,
-    );
+    const took = `${Math.round(traffic.gapMs())} ms between two writes at most, ${Math.round(done.durationMs / 1000)} s`;
+    console.info(`${NEW} down to ${MIDDLE}: ${took}`);
   });
 
-  it('refuses what etcd cannot do, and says what is left', async () => {
-    expectRefused(await downgrade('3.4.23'), 'Only a restore of the backup taken before the upgrade is left');
-    expectRefused(await downgrade(NEW), `play upgrade_etcd -e ETCD_VERSION=${NEW}`);
-    expectRefused(await downgrade(OLD, '-e', 'back=true'), 'no downgrade is under way');
-  });
-
-  it('that is killed in the middle is refused by upgrade_etcd, and can be called off', async () => {
-    await cluster.killedAt(
-      new RegExp(`changed: .* etcd ${OLD} is started`),
-      ['downgrade_etcd', '-e', `ETCD_VERSION=${OLD}`],
-      HOSTS,
-    );
-    const half = await told();
-    expect(half.filter((one) => one.startsWith(OLD))).toHaveLength(1);
-    expect(half.filter((one) => one === `${MIDDLE} 3.5.0 to 3.5.0`)).toHaveLength(2);
-    expectRefused(await upgrade(MIDDLE), 'a downgrade to 3.5 is under way');
-    const back = await downgrade(OLD, '-e', 'back=true');
-    expectDone(back);
-    expect(back.stdout.match(/changed: .* is started/g)).toHaveLength(1);
-    expect(await told()).toEqual(all(`${MIDDLE} 3.6.0`));
-  });
-
-  it('goes on after each of its steps, down to 3.5', async () => {
-    const steps = [
-      /changed: .* Backup is taken/,
-      /changed: .* etcd takes a downgrade/,
-      /changed: .* Binaries are linked/,
-      new RegExp(`changed: .* etcd ${OLD} is started`),
-      /changed: .* Leadership moves/,
-    ];
-    for (const at of steps) await cluster.killedAt(at, ['downgrade_etcd', '-e', `ETCD_VERSION=${OLD}`], HOSTS);
+  it('goes on where it was killed, down to 3.5', async () => {
+    const words = ['downgrade_etcd', '-e', `ETCD_VERSION=${OLD}`];
+    for (const at of [/changed: .* Binaries are linked/, /changed: .* Leadership moves/]) {
+      await cluster.killedAt(at, words, HOSTS);
+    }
     expectDone(await downgrade(OLD));
     expect(await told()).toEqual(all(`${OLD} -`));
     expect((await downgrade(OLD)).stdout).toContain('nothing to do');
     expectDone(await cluster.play(['create_etcd', '-e', `ETCD_VERSION=${OLD}`], HOSTS));
   });
 
-  it('leaves a cluster that can be upgraded again', async () => {
-    expectDone(await upgrade(MIDDLE));
-    expect(await told()).toEqual(all(`${MIDDLE} 3.6.0`));
+  it('refuses what etcd cannot do, and says what is left', async () => {
+    expectRefused(await downgrade('3.4.23'), 'Only a restore of the backup taken before the upgrade is left');
+    expectRefused(await downgrade(OLD, '-e', 'back=true'), 'no downgrade is under way');
   });
 
   it('has cost no acknowledged write and no event of a watch', async () => {
-    await wasUnharmed(traffic, `from ${NEW} to ${OLD} and back to ${MIDDLE}`, 5_000);
+    await wasUnharmed(traffic, `from ${NEW} down to ${OLD}`, 5_000);
   });
 });

@@ -32,6 +32,20 @@ export class Versions {
     expect(found).toEqual(this.#hosts.map(() => `etcd Version: ${version}\nv${version}`));
   }
 
+  /** Of each host what it runs, where its link leads, what its etcd.conf was written for, and whether it serves. */
+  seen(): Promise<string[]> {
+    const script = [
+      'basename $(dirname $(readlink /proc/$(pidof etcd)/exe)); basename $(readlink /opt/etcd/current)',
+      'sed -n "s/^# .*: etcd \\([0-9.]*\\), written.*/v\\1/p" /etc/etcd/etcd.conf; systemctl is-active etcd',
+    ];
+    return this.#onAll(async (host) => (await this.#cluster.on(host, script.join('; '))).replace(/\n/g, ' '));
+  }
+
+  /** All of each host is of this version, and serves. */
+  async wholly(version: string): Promise<void> {
+    expect(await this.seen()).toEqual(this.#hosts.map(() => whole(version)));
+  }
+
   /** The data of all members at one revision, by etcd's own tool. */
   async haveEqualData(): Promise<void> {
     const { lab } = this.#cluster;
@@ -71,6 +85,11 @@ export class Versions {
     await this.haveEqualData();
     return done;
   }
+}
+
+/** As {@link Versions.seen} tells of a host that is wholly on a version. */
+export function whole(version: string): string {
+  return `v${version} v${version} v${version} active`;
 }
 
 /** In which order members were restarted, and with what. */
