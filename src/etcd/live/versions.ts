@@ -6,7 +6,7 @@ import { minorText, openVersionApi, type SpokenVersions } from '../grpc/versions
 import { askHttp } from '../http.ts';
 import { clientAddress, peerAddress } from '../look.ts';
 import type { SeenHost } from '../plan/seen.ts';
-import type { HostVersions, VersionSight } from '../plan/version-sight.ts';
+import { type HostVersions, isContentOfV2, type VersionSight } from '../plan/version-sight.ts';
 import type { EtcdSettings } from '../variables.ts';
 import { compareVersions, type Minor, minorOf, minors } from '../versions.ts';
 import type { LiveCluster } from './cluster.ts';
@@ -134,12 +134,20 @@ async function isDowngrading(cluster: LiveCluster, connection: Connection, host:
   return status === 200 && body.trim() === 'true';
 }
 
-/** What etcd's own tool finds in the log and the snapshots of a member; it only reads. Empty: nothing. */
+/**
+ * What etcd's own tool finds in the log and the snapshots of a member; it only reads. Empty: nothing. A log that is being
+ * written may be caught in the middle of an entry: what is no finding is asked for again.
+ */
 async function contentOfV2(connection: Connection, { dataDir, walDir, binDir }: EtcdSettings): Promise<string> {
   const wal = walDir === undefined ? '' : ` --wal-dir=${quote(walDir)}`;
   const script = `${quote(`${binDir}/etcdutl`)} check v2store --data-dir=${quote(dataDir)}${wal} 2>&1`;
-  const { code, stdout } = await connection.run(script, { timeoutMs: CHECK_MS });
-  return code === 0 ? '' : (stdout.trim().split('\n').at(-1) ?? 'etcdutl check v2store failed');
+  for (let tries = 1; ; tries++) {
+    const { code, stdout } = await connection.run(script, { timeoutMs: CHECK_MS });
+    if (code === 0) return '';
+    const said = stdout.trim().split('\n').at(-1) ?? '';
+    if (isContentOfV2(said) || tries === CHECKS) return said || 'etcdutl check v2store failed';
+  }
 }
 
+const CHECKS = 3;
 const CHECK_MS = 300_000;

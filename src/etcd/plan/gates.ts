@@ -5,7 +5,7 @@ import { type Leg, leaveFrom } from './path.ts';
 import type { Refusal } from './plan.ts';
 import type { SeenHost } from './seen.ts';
 import type { ClusterState } from './sight.ts';
-import type { VersionSight } from './version-sight.ts';
+import { isContentOfV2, type VersionSight } from './version-sight.ts';
 
 /** What must hold before a release is brought: whether it does, or that it is asked when its turn comes. */
 export interface Gate {
@@ -105,8 +105,10 @@ function v2Gate(leg: Leg, { versions, servesV2 }: GateRequest, isNext: boolean):
   const left = [...v2Left].filter(([, found]) => found !== '');
   const refusals = left.map(([host, found]) => ({
     host,
-    reason: `its data hold content of v2, and 3.6 does not start on that: ${found}`,
-    next: V2_MIGRATE,
+    reason: isContentOfV2(found)
+      ? `its data hold content of v2, and 3.6 does not start on that: ${found}`
+      : `whether its data hold content of v2 could not be looked at: ${found}`,
+    next: isContentOfV2(found) ? V2_MIGRATE : 'See there: etcdutl check v2store --data-dir=DIR. Then run again.',
   }));
   return judged('v2', refusals, 'no content of v2 is left on any member');
 }

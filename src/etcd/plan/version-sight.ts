@@ -33,6 +33,11 @@ export interface VersionSight {
   v2Left: ReadonlyMap<string, string>;
 }
 
+/** Whether the tool's last words are a finding, not a failure of its own (E/etcdutl/etcdutl/check_command.go). */
+export function isContentOfV2(words: string): boolean {
+  return /custom v2 content|custom content/.test(words);
+}
+
 /** The version of a member: of its process, else that which its host would start. */
 export function versionAt({ hosts }: VersionSight, host: string): string | undefined {
   const found = hosts.get(host);

@@ -244,6 +244,12 @@ describe('an upgrade is refused', () => {
       /3\.6 does not start on them.*migrate_etcd_v2_to_v3/,
     ],
     [
+      'by data that could not be looked at',
+      { ...all('3.5.35'), v2Left: { h1: '', h2: 'Error: permission denied', h3: '' } },
+      '3.6.16',
+      /h2: whether its data hold content of v2 could not be looked at: Error: permission denied/,
+    ],
+    [
       'by content of v2 in the data',
       { ...all('3.5.35'), v2Left: { h1: '', h2: 'found custom content', h3: '' } },
       '3.6.16',
