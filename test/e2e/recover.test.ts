@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectDone, expectRefused } from './cluster.ts';
-import type { PlayResult } from './play.ts';
+import { type PlayResult, runPlay } from './play.ts';
 import { etcdctl } from './witness.ts';
 
 const LAB = 'mx-recover';
@@ -50,8 +50,9 @@ describe('a cluster of three, etcd 3.5.16', () => {
     await stop(['h2', 'h3']);
     const asleep = await recover('-e', 'from=h1');
     expectRefused(asleep, 'h2, h3 are stopped and have their data: once started there is a quorum (2 of 3)');
-    const [words] = /exec h2,h3 -i … -b -- systemctl start --no-block etcd/.exec(asleep.text)!;
-    expectDone(await run(...words.replace(' -i …', '').split(' ')));
+    const [hint] = /exec h2,h3 -i … -b -- systemctl start --no-block etcd/.exec(asleep.text)!;
+    const inventory = join(lab.dir, `3.5.16-${HOSTS.join('-')}.ini`);
+    expectDone(await runPlay(hint.replace('…', inventory).split(' ')));
     expectDone(await run('create_etcd'));
     expect(await content('h3')).toBe(before);
     expectDone(await run('backup_etcd'));

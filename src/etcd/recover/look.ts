@@ -63,7 +63,8 @@ export async function lookAtData(
 function statusLines(database: string): string {
   const db = quote(database);
   return [
-    `if [ -n "$t" ] && [ -f ${db} ]; then`,
+    // Whoever else has it open, as what an earlier run has started, would keep the tool waiting for ever.
+    `if [ -n "$t" ] && [ -f ${db} ] && flock -n -s ${db} true; then`,
     `  if s=$(ETCDCTL_API=3 "$t" snapshot status ${db} -w json 2>&1); then echo "status $s"`,
     `  else echo "unreadable $(printf '%s\\n' "$s" | grep -m 1 -E '^(panic|fatal error|unexpected fault|Error):' | cut -c1-200)"; fi`,
     'fi',
