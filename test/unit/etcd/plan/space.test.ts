@@ -4,7 +4,13 @@ import type { MemberStatus } from '../../../../src/etcd/cluster.ts';
 import { compactedUpTo } from '../../../../src/etcd/live/space.ts';
 import { groundFor } from '../../../../src/etcd/plan/roll.ts';
 import { assess } from '../../../../src/etcd/plan/sight.ts';
-import { gainOf, planSpace, type SpaceRequest, type SpaceWish } from '../../../../src/etcd/plan/space.ts';
+import {
+  gainOf,
+  planSpace,
+  type SpaceAction,
+  type SpaceRequest,
+  type SpaceWish,
+} from '../../../../src/etcd/plan/space.ts';
 import { spaceProblems, spaceRecord, spaceText } from '../../../../src/etcd/space-report.ts';
 import { status, Wanted } from './observed.ts';
 
@@ -223,6 +229,81 @@ describe('what making room comes to', () => {
   it('bears with members that are down, and says so', () => {
     const plan = planSpace(request({ h3: null }, 'compact'));
     expect(plan.warnings).toEqual([expect.stringContaining('h3: this member does not serve')]);
+  });
+});
+
+describe('acted out on a cluster that is full', () => {
+  const QUOTA = 200 * MIB;
+
+  /** What each action comes to, as etcd does it. */
+  class World {
+    leader = 'h1';
+    compactedTo = 0n;
+    backedUp = false;
+    alarms = [{ memberId: 'h3', kind: 'NOSPACE' }];
+    sizes = Object.fromEntries(wanted.hosts.map((host) => [host, { db: QUOTA, used: QUOTA - MIB }]));
+    #done = { compacted: false, defragmented: new Set<string>() };
+
+    plan() {
+      const sketch = Object.fromEntries(
+        wanted.hosts.map((host) => {
+          const { db, used } = this.sizes[host]!;
+          return [host, { leaderId: this.leader, dbSizeBytes: db, dbInUseBytes: used }];
+        }),
+      );
+      const rooms = new Map(wanted.hosts.map((host) => [host, { quotaBytes: QUOTA, freeBytes: GIB }]));
+      const { alarms, compactedTo } = this;
+      const seen = { rooms, alarms, compactedTo, isBackedUp: this.backedUp, done: this.#done };
+      const plan = planSpace(request(sketch, 'compact defrag disarm', seen));
+      if (plan.kind === 'refused') throw new Error(plan.refusals.map(({ reason }) => reason).join());
+      return plan.actions.map(({ action }) => action);
+    }
+
+    act(action: SpaceAction) {
+      switch (action.do) {
+        case 'backup':
+          this.backedUp = true;
+          break;
+        case 'compact':
+          expect(this.backedUp).toBe(true);
+          this.compactedTo = 1000n;
+          for (const one of Object.values(this.sizes)) one.used = 20 * MIB;
+          this.#done.compacted = true;
+          break;
+        case 'defragment':
+          expect(this.compactedTo).toBe(1000n);
+          expect(action.host).not.toBe(this.leader);
+          this.sizes[action.host]!.db = this.sizes[action.host]!.used;
+          this.#done.defragmented.add(action.host);
+          break;
+        case 'move leader':
+          this.leader = action.to;
+          break;
+        case 'disarm':
+          for (const { db } of Object.values(this.sizes)) expect(db).toBeLessThan(QUOTA);
+          this.alarms = [];
+      }
+    }
+
+    /** A new run knows nothing of the old one. */
+    forget() {
+      this.#done = { compacted: false, defragmented: new Set() };
+    }
+  }
+
+  it.each(Array.from({ length: 2 ** 7 }, (_, n) => n))('it ends well, cut off by pattern %d', (cuts) => {
+    const world = new World();
+    let steps = 0;
+    for (;;) {
+      const [first] = world.plan();
+      if (!first) break;
+      world.act(first);
+      if (cuts & (1 << steps)) world.forget();
+      steps += 1;
+      expect(steps).toBeLessThan(10);
+    }
+    expect(world.alarms).toEqual([]);
+    expect(steps).toBe(7);
   });
 });
 
