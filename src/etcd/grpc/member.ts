@@ -48,7 +48,7 @@ const QUICK_MS = 3_000;
 const HASH_MS = 300_000;
 /** A slow disk may take a minute for a gigabyte. */
 const DEFRAGMENT_MS = 1_800_000;
-const ALARM_MS = 10_000;
+const SMALL_MS = 10_000;
 
 export async function openMemberApi(
   connection: Connection,
@@ -82,7 +82,7 @@ export function memberApi(session: GrpcSession): MemberApi {
       // Of a key that nobody has, by itself: what comes back is the refusal or nothing.
       const request = message({ 1: Buffer.from([0]), 3: 1, 4: revision, 7: true, 8: true });
       try {
-        await session.ask(kv('Range'), request, QUICK_MS);
+        await session.ask(kv('Range'), request, SMALL_MS);
         return false;
       } catch (error) {
         unless(GrpcStatus.outOfRange, /compacted/)(error);
@@ -90,10 +90,10 @@ export function memberApi(session: GrpcSession): MemberApi {
       }
     },
     defragment: async () => void (await session.ask(maintenance('Defragment'), message({}), DEFRAGMENT_MS)),
-    alarms: async () => alarmsOf(await session.ask(maintenance('Alarm'), message({}), ALARM_MS)),
+    alarms: async () => alarmsOf(await session.ask(maintenance('Alarm'), message({}), SMALL_MS)),
     async disarm({ memberId, kind }) {
       const request = message({ 1: 2, 2: BigInt(`0x${memberId}`), 3: ALARMS.indexOf(kind) });
-      await session.ask(maintenance('Alarm'), request, ALARM_MS);
+      await session.ask(maintenance('Alarm'), request, SMALL_MS);
     },
     snapshot: (options) => session.stream(maintenance('Snapshot'), message({}), options),
     close: () => session.close(),
