@@ -77,7 +77,7 @@ export async function startForced(connection: Connection, settings: EtcdSettings
     `systemctl reset-failed ${ONCE} 2>/dev/null`,
     `systemd-run -q --collect --unit=${ONCE} --service-type=notify ${words} -- ${binary} --force-new-cluster`,
     'c=$?',
-    `[ $c -eq 0 ] || journalctl -u ${ONCE} -n 200 --since -15min --no-pager -o cat 2>/dev/null | { grep -E '^panic:|^fatal error:|"level":"(panic|fatal)"' || echo 'see there: journalctl -u ${ONCE}'; } | tail -n 3 | cut -c1-400`,
+    ...lastWords(),
     'exit $c',
   ];
   const result = await connection.run(script.join('\n'), { timeoutMs: (STARTING_S + 60) * 1000 });
@@ -90,6 +90,19 @@ export async function startForced(connection: Connection, settings: EtcdSettings
     details: said.length > 0 ? said : [result.stderr.trim()],
     next: 'Choose other data: -e from=HOST or -e snapshot=FILE.',
   });
+}
+
+/** Why etcd ended: the journal may come a moment after its end. */
+function lastWords(): string[] {
+  const said = `journalctl -u ${ONCE} -n 200 --no-pager -o cat 2>/dev/null`;
+  return [
+    'n=0; w=',
+    'while [ $c -ne 0 ] && [ -z "$w" ] && [ $n -lt 20 ]; do',
+    '  [ $n -eq 0 ] || sleep 0.1; n=$((n+1))',
+    `  w=$(${said} | grep -E '^panic:|^fatal error:|"level":"(panic|fatal)"' | sed 's/,"stacktrace".*//' | tail -n 3 | cut -c1-400)`,
+    'done',
+    `[ $c -eq 0 ] || echo "\${w:-see there: journalctl -u ${ONCE}}"`,
+  ];
 }
 
 /** What was tried becomes `.failed-<time>`, the copy takes its place again, and the mark goes. */
