@@ -33,7 +33,8 @@ export function joinSteps(state: ClusterState, target: SeenHost, leaving: readon
     if (isRunning(target) || mayStart) {
       push({ do: 'stop', host }, 'stop and disable etcd.service: it is no member any more', untouched, 'not needed');
     }
-    if (hasData(target)) {
+    // A database without its log is no member's memory, and a new member must not meet it.
+    if (hasData(target) || target.facts.data.kind === 'etcd') {
       push({ do: 'set aside', host }, `move the old ${settings.dataDir} aside`, untouched, 'move it back');
     }
   }
