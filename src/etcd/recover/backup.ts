@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { InputError } from '../../errors.ts';
-import { findBackups } from '../backup/catalogue.ts';
+import { type FoundBackup, findBackups } from '../backup/catalogue.ts';
 import type { BackupChoice } from '../plan/recover.ts';
 
 /** The backup that was named, or else the newest verified one of this cluster; undefined where there is none. */
@@ -18,7 +18,11 @@ export async function backupChoice(
   if (!info) {
     throw new InputError(`there is no backup ${named}`, { next: 'play backups -i … lists what there is.' });
   }
-  const known = found.find(({ path }) => path === named);
+  // Mostly it is named by the link to the newest.
+  const real = await realpath(named);
+  const known = (await Promise.all(found.map(async (one) => ({ ...one, real: await realpath(one.path) })))).find(
+    (one) => one.real === real,
+  );
   if (known) return { ...factsOf(known), file: named, isNamed: true };
   return {
     file: named,
@@ -30,7 +34,7 @@ export async function backupChoice(
   };
 }
 
-function factsOf({ revision, takenAt, manifest, sizeBytes }: Awaited<ReturnType<typeof findBackups>>[number]) {
+function factsOf({ revision, takenAt, manifest, sizeBytes }: FoundBackup) {
   return {
     revision,
     takenAt: takenAt.toISOString(),
