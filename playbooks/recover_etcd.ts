@@ -81,8 +81,9 @@ export default playbook({
         step(
           'Quorum is asked for',
           async ({ host }) => {
-            const { client } = cluster.answers.get(host) ?? {};
+            const { client, status } = cluster.answers.get(host) ?? {};
             if (!client) return { skipped: true };
+            if (status?.leaderId === undefined) return { summary: 'it knows of no leader' };
             try {
               await client.read('etcd-play/quorum', 3_000);
               quorumBy = host;

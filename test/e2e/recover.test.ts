@@ -62,22 +62,18 @@ describe('a cluster of three, etcd 3.5.16', () => {
     await put('h2');
     const before = await content('h1');
     await wipe(['h2', 'h3']);
-    const plan = await recover('-C');
-    expectDone(plan);
+    const plan = await run('recover_etcd');
+    expect(plan.text).toContain('not confirmed');
     expect(plan.text).toMatch(/\| h1 +\| runs .*what only h2, h3 had/);
     expect(plan.text).toMatch(/\| h2 +\| no data /);
     expect(plan.text).toMatch(/\| backup of 20.* the last 5 changes that h1 has/);
-    expect((await run('recover_etcd')).text).toContain('not confirmed');
     const words = withFolder(['recover_etcd', '--yes']);
     const steps = [
-      /etcd is stopped and disabled/,
       /A copy of the data is kept/,
       /The other members are forgotten/,
       /etcd is started as ever/,
       /\] h2 is added as a learner/,
-      /changed: \[h2\] etcd is started/,
       /\] h2 is promoted/,
-      /\[h3\] etcd.conf is in place/,
       /\] h3 is promoted/,
     ];
     for (const step of steps) await cluster.killedAt(step, words, HOSTS);
