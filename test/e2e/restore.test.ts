@@ -106,7 +106,7 @@ describe('etcd 3.5.16', () => {
   it('goes back to the old data where the restored cluster does not come up', async () => {
     await lab.exec(
       'h3',
-      'mkdir -p /etc/systemd/system/etcd.service.d; printf "[Service]\\nRestartSec=200ms\\nExecStart=\\nExecStart=/bin/sh -c \'echo no such luck; exit 3\'\\n" >/etc/systemd/system/etcd.service.d/bad.conf; systemctl daemon-reload',
+      'mkdir -p /etc/systemd/system/etcd.service.d; printf "[Service]\\nRestartSec=2s\\nExecStart=\\nExecStart=/bin/sh -c \'echo no such luck; exit 3\'\\n" >/etc/systemd/system/etcd.service.d/bad.conf; systemctl daemon-reload',
     );
     const failed = await restore('-e', 'safety=false');
     expect(failed.code, failed.text).toBe(2);
