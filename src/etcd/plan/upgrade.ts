@@ -118,7 +118,9 @@ function planLegs(state: ClusterState, spread: Spread, legs: readonly Leg[], req
   let leader = state.leader?.host;
   for (const [at, leg] of legs.entries()) {
     const hosts = at === 0 ? due : state.members.flatMap(({ host }) => host ?? []);
-    if ((at === 0 || leg.minor) && hosts.length > 0 && !backedUp.has(leg.to)) actions.push(backupStep(leg.to));
+    // One before the run's first step, and one before each minor version.
+    const isDue = (leg.minor && !backedUp.has(leg.to)) || (at === 0 && backedUp.size === 0);
+    if (isDue && hosts.length > 0) actions.push(backupStep(leg.to));
     const rolled = rollTo(state, versions, {
       to: leg.to,
       due: hosts,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { gatesText } from '../../../../src/etcd/plan/gates.ts';
 import { planUpgrade, type UpgradePlan, type UpgradeRequest } from '../../../../src/etcd/plan/upgrade.ts';
 import type { VersionAction } from '../../../../src/etcd/plan/version-steps.ts';
-import { compareVersions } from '../../../../src/etcd/versions.ts';
+import { compareVersions, minorOf } from '../../../../src/etcd/versions.ts';
 import { all, type Host, LAB, upgrade, type World } from './version-world.ts';
 
 function short(action: VersionAction): string {
@@ -366,5 +366,42 @@ describe('any pair of releases', () => {
         ok  space      enough
         ..  backup     is taken now, and proven"
     `);
+  });
+});
+
+describe('a plan that is made anew after each of its steps', () => {
+  /** What the cluster shows once an action is done. */
+  function after(world: World, action: VersionAction): World {
+    if (action.do === 'move leader') return { ...world, leader: action.to };
+    if (action.do === 'settle') return { ...world, cluster: minorOf(action.to)! };
+    if (action.do !== 'swap') return world;
+    const hosts = world.hosts.map((host, at) =>
+      `h${at + 1}` === action.host ? { runs: action.to, linked: action.to } : host,
+    );
+    return { ...world, hosts };
+  }
+
+  it.each<[string, string, string[], number]>([
+    ['3.3.25', '3.5.30', ['3.4.23', '3.5.16'], 3],
+    ['3.3.25', '3.7.3', [], 3],
+    ['3.5.16', '3.6.16', ['3.5.30'], 3],
+    ['3.4.23', '3.6.16', [], 1],
+    ['3.5.30', '3.7.3', [], 5],
+  ])('from %s to %s by %j is the rest of the one before', (from, to, via, size) => {
+    let world: World = { ...all(from, size), cluster: minorOf(from)!, v2Left: { h1: '', h2: '', h3: '' } };
+    const backedUp = new Set<string>();
+    const made = () => {
+      const plan = planUpgrade(upgrade(world, to, { via, backedUp, begun: true }));
+      if (plan.kind !== 'plan') throw new Error(shown(plan));
+      return plan.actions.map(({ action }) => action);
+    };
+    for (let rest = made(); rest.length > 0; ) {
+      const [action, ...others] = rest;
+      if (action!.do === 'backup') backedUp.add(action!.before);
+      world = after(world, action!);
+      rest = made();
+      expect(rest.map(short)).toEqual(others.map(short));
+    }
+    expect(world.hosts.map(({ runs }) => runs)).toEqual(world.hosts.map(() => to));
   });
 });
