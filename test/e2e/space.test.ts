@@ -129,10 +129,10 @@ describe('a cluster that is full of keys', () => {
   it('says so, gets a larger quota in spite of its alarm, and is disarmed then', async () => {
     await onHost(
       'h4',
-      'head -c 500000 /dev/urandom | base64 -w0 >/tmp/v; for i in $(seq 7); do ctl put full/$i </tmp/v; done',
+      'head -c 500000 /dev/urandom | base64 -w0 >/tmp/v; for i in $(seq 3); do ctl put full/$i </tmp/v; done',
     );
     const words = ['-i', old(), '--output', 'lines'];
-    const smaller = await runPlay(['reload_etcd', ...words, '-e', 'ETCD_QUOTA_BACKEND_BYTES=4MiB', '--yes']);
+    const smaller = await runPlay(['reload_etcd', ...words, '-e', 'ETCD_QUOTA_BACKEND_BYTES=2MiB', '--yes']);
     // Its own proof is the first write that finds no room.
     expect([smaller.code, smaller.text]).toEqual([2, expect.stringContaining('database space exceeded')]);
     const full = await runPlay(['space_etcd', ...words, '-e', ALL]);
@@ -173,5 +173,13 @@ describe('a member whose data differ', () => {
     expect(code, text).toBe(0);
     await isWell('h1');
     expect(await etcdctl(lab, 'h1', 'get text --print-value-only')).toBe('honest-value\n');
+  });
+
+  it('comes back with the data of the cluster', async () => {
+    const added = await runPlay(['add_etcd', '-i', three(), '-l', 'h3']);
+    expect(added.code, added.text).toBe(0);
+    expect(await etcdctl(lab, 'h3', 'get text --print-value-only --consistency=s')).toBe('honest-value\n');
+    const looked = await space();
+    expect(looked.code, looked.text).toBe(0);
   });
 });
