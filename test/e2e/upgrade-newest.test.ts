@@ -32,9 +32,11 @@ beforeEach((context) => {
 afterAll(() => lab?.down());
 
 describe('upgrade_etcd to the newest releases, while a client writes and watches', () => {
-  it('is refused by a setting that one on the way does not know, before anything is done', async () => {
+  it('is refused by a setting that the release does not know, before anything is done', async () => {
     const refused = await versions.upgrade(NEWEST['3.7'], '-e', 'ETCD_ENABLE_V2=true');
-    expectRefused(refused, `etcd ${NEWEST['3.7']} does not know ETCD_ENABLE_V2`);
+    // The inventory itself is not in order.
+    expect(refused.code, refused.text).toBe(1);
+    expect(refused.text).toContain(`etcd ${NEWEST['3.7']} does not know ETCD_ENABLE_V2`);
     await versions.areAll(FIRST);
   });
 

@@ -89,6 +89,14 @@ export async function lastWords(connection: Connection): Promise<string> {
   return `; its last words:${lines.map((line) => `\n    ${line}`).join('')}`;
 }
 
+/** Where etcd has panicked, its reason stands far above its last lines. */
+export async function reasonOf(connection: Connection): Promise<string> {
+  const pick = `grep -E '^panic:|"level":"(panic|fatal)"' | tail -n 2 | cut -c1-600`;
+  const { stdout } = await connection.run(`journalctl -u etcd.service -n 300 --no-pager -o cat 2>/dev/null | ${pick}`);
+  const lines = stdout.trim() === '' ? [] : stdout.trim().split('\n');
+  return lines.length === 0 ? '' : `\n  It ended with:${lines.map((line) => `\n    ${line}`).join('')}`;
+}
+
 /** Puts back what ran before, and says how that went: the words that end the error. */
 export async function goBack(
   cluster: LiveCluster,

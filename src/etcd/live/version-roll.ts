@@ -12,7 +12,7 @@ import { downgradePlay } from './downgrade-order.ts';
 import { restartEtcd } from './restart.ts';
 import { performRoll, untilBack } from './roll.ts';
 import { settle } from './settle.ts';
-import { beforeOf, configurationAt, goBack, keepFiles, lastWords, type Swap } from './version-back.ts';
+import { beforeOf, configurationAt, goBack, keepFiles, lastWords, reasonOf, type Swap } from './version-back.ts';
 import { KEPT_VERSION } from './versions.ts';
 
 /** What the actions need beside the cluster. */
@@ -122,7 +122,7 @@ async function swap(cluster: LiveCluster, context: HostContext, wish: Swap): Pro
     if (run.signal.aborted || error instanceof UnreachableError) throw error;
     const words = error instanceof PlayError ? error : new PlayError((error as Error).message, { cause: error });
     const log = words.message.includes('last words') ? '' : await lastWords(await connect());
-    throw new PlayError(`etcd ${to} does not come up: ${words.message}${log}`, {
+    throw new PlayError(`etcd ${to} does not come up: ${words.message}${log}${await reasonOf(await connect())}`, {
       details: words.details,
       cause: error,
       next: await goBack(cluster, context, wish),
