@@ -9,6 +9,7 @@ import { waitUntilReady } from '../start.ts';
 import { minorOf } from '../versions.ts';
 import type { LiveCluster } from './cluster.ts';
 import { downgradePlay } from './downgrade-order.ts';
+import { leaveOldLogBehind } from './raft-snapshot.ts';
 import { restartEtcd } from './restart.ts';
 import { performRoll, untilBack } from './roll.ts';
 import { settle } from './settle.ts';
@@ -97,6 +98,10 @@ function swapPlay(cluster: LiveCluster, action: Extract<VersionAction, { do: 'sw
         if (before === undefined || !isOn(versions, host, before)) return { skipped: true };
         await keepFiles(await connect(), cluster, host, before);
         return {};
+      }),
+      step('What older versions wrote into the log is left behind', async (context) => {
+        const done = await leaveOldLogBehind(cluster, context, { from: before, to });
+        return done === undefined ? { skipped: true } : { changed: true, summary: done };
       }),
       task('Binaries are linked', () => binaryResources(settings)),
       task('etcd.conf is in place', () => configurationResource(settings, configurationAt(cluster, host, to))),
