@@ -7,6 +7,7 @@ import {
   beginAnew,
   clientAddress,
   etcdVariables,
+  freeForData,
   type HostData,
   hasData,
   isRunning,
@@ -114,12 +115,7 @@ export default playbook({
               complaints: cluster.complaintsAbout(run.allHosts),
               ca: cluster.ca,
               certLocalDir,
-              freeBytes: new Map(
-                sight.hosts.map(({ host, facts, settings }) => [
-                  host,
-                  facts.disks.find(({ path }) => path === settings.dataDir)?.freeBytes ?? 0,
-                ]),
-              ),
+              freeBytes: freeForData(sight),
               version: cluster.allSettings[0]!.version,
               clusterToken,
             });

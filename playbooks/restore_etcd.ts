@@ -5,6 +5,7 @@ import { InputError, once, play, playbook, step, variable } from 'etcd-play';
 import {
   clientAddress,
   etcdVariables,
+  freeForData,
   LiveCluster,
   localTools,
   type MemberApi,
@@ -133,12 +134,7 @@ export default playbook({
               complaints: cluster.complaintsAbout(run.allHosts),
               ca: cluster.ca,
               certLocalDir,
-              freeBytes: new Map(
-                sight.hosts.map(({ host, facts, settings }) => [
-                  host,
-                  facts.disks.find(({ path }) => path === settings.dataDir)?.freeBytes ?? 0,
-                ]),
-              ),
+              freeBytes: freeForData(sight),
               safety: run.value('safety'),
             });
             if (decided.kind === 'refused') throw refusalError(decided.refusals);

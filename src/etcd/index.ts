@@ -86,7 +86,6 @@ export { type BackupCandidate, type BackupPlan, planBackup } from './plan/backup
 export { type CreatePlan, planCreate } from './plan/create.ts';
 export { planDelete } from './plan/delete.ts';
 export { planDowngrade } from './plan/downgrade.ts';
-export { gatesText } from './plan/gates.ts';
 export { type KeysPlan, planDeleteKeys, planUndoKeys } from './plan/keys.ts';
 export { cutOverText, extraPolicies, type MirrorFound, type MirrorPlan, planMirror } from './plan/mirror.ts';
 export { type MoveAction, type MoveRequest, planMove } from './plan/move.ts';
@@ -98,10 +97,11 @@ export { type ProvenBackup, planRestore, type RestorePlan } from './plan/restore
 export type { RollAction } from './plan/roll.ts';
 export { planAuthority, planOutage, planRotateLeaves, type RotateAction } from './plan/rotate.ts';
 export { hasData, isRunning, type SeenHost } from './plan/seen.ts';
-export { memberAt } from './plan/sight.ts';
+export { freeForData, memberAt } from './plan/sight.ts';
 export { planSpace, type SpaceAction, type SpaceWish, spaceWishesKind } from './plan/space.ts';
 export type { HostData } from './plan/survivors.ts';
 export { planUpgrade } from './plan/upgrade.ts';
+export { gatesText } from './plan/upgrade-gates.ts';
 export type { VersionAction } from './plan/version-steps.ts';
 export {
   ARCHITECTURES,

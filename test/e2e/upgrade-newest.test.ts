@@ -43,7 +43,11 @@ describe('upgrade_etcd to the newest releases, while a client writes and watches
   it('goes through the last of 3.5 by itself, and renames what has another name there', async () => {
     const extra = ['-e', 'ETCD_EXTRA=ETCD_EXPERIMENTAL_CORRUPT_CHECK_TIME=1h'];
     expectRefused(await versions.upgrade(NEWEST['3.7'], ...extra), 'play reload_etcd brings that first');
-    await versions.upgraded(traffic, WAY);
+    const { text } = await versions.upgraded(traffic, WAY);
+    expect(text).toContain('behind a snapshot of its log');
+    expect(text).toMatch(
+      /changed: \[h\d\] What older versions wrote into the log is left behind \(\d+ empty entries\)/,
+    );
     for (const host of HOSTS) {
       expect(await etcdctl(lab!, host, 'endpoint status -w json')).toContain('"storageVersion":"3.7.0"');
     }

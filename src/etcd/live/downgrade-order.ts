@@ -6,7 +6,7 @@ import type { VersionAction } from '../plan/version-steps.ts';
 import { compareVersions } from '../versions.ts';
 import { certain } from './certain.ts';
 import type { LiveCluster } from './cluster.ts';
-import { settle } from './settle.ts';
+import { settle } from './version-settle.ts';
 
 /** One of 3.5 does not know the order. */
 const TAKES_SINCE = '3.6.0';

@@ -12,8 +12,9 @@ import { untilMembersAgree } from '../proof.ts';
 import { waitUntilReady } from '../start.ts';
 import type { LiveCluster } from './cluster.ts';
 import { certificatesAtHand, type FilesWish } from './files.ts';
+import { handOver } from './hand-over.ts';
 import { untilLevel } from './level.ts';
-import { perform, surroundingsTasks } from './perform.ts';
+import { surroundingsTasks } from './perform.ts';
 import { isServing, putBack, restartEtcd, saveFiles } from './restart.ts';
 import { proveServed } from './served.ts';
 
@@ -21,8 +22,6 @@ import { proveServed } from './served.ts';
 const READY_MS = 60_000;
 const LEVEL_MS = 600_000;
 const AGREEING_MS = 30_000;
-/** How far behind a follower may be that is about to lead is a matter of moments. */
-const HEIR_MS = 30_000;
 
 /** What is wanted of an operation beside its plan. */
 export interface RollWish extends FilesWish {
@@ -41,17 +40,8 @@ export function performRoll(
       return play('Certificates', { hosts: action.hosts, tasks: certificateTasks(cluster, action.hosts, wish) });
     case 'files':
       return play('Files', { hosts: action.hosts, tasks: fileTasks(cluster, files) });
-    case 'move leader': {
-      const { tasks, ...doing } = perform(cluster, action);
-      const level = once(`${action.to} is level`, () =>
-        untilLevel(cluster.leaderClient(), cluster.client(action.to), {
-          timeoutMs: HEIR_MS,
-          signal: cluster.run.signal,
-          onProgress: () => {},
-        }),
-      );
-      return { ...doing, tasks: [level, ...(tasks as readonly Task[])] };
-    }
+    case 'move leader':
+      return handOver(cluster, action);
     case 'restart': {
       const { host } = action;
       return play(`Restart ${host}`, {

@@ -15,12 +15,11 @@ import { untilMembersAgree } from '../proof.ts';
 import { takeSafetyBackup } from '../restore/safety.ts';
 import { size } from '../status/text.ts';
 import type { LiveCluster } from './cluster.ts';
+import { handOver } from './hand-over.ts';
 import { untilLevel } from './level.ts';
-import { perform } from './perform.ts';
 
 const LEVEL_MS = 600_000;
 const AGREEING_MS = 30_000;
-const HEIR_MS = 30_000;
 /** etcd's own (server/storage/quota.go). */
 const DEFAULT_QUOTA_BYTES = 2 * 1024 ** 3;
 
@@ -194,17 +193,8 @@ export class LiveSpace {
             })),
           ],
         });
-      case 'move leader': {
-        const { tasks, ...doing } = perform(cluster, action);
-        const level = once(`${action.to} is level`, () =>
-          untilLevel(cluster.leaderClient(), cluster.client(action.to), {
-            timeoutMs: HEIR_MS,
-            signal: cluster.run.signal,
-            onProgress: () => {},
-          }),
-        );
-        return { ...doing, tasks: [level, ...(tasks as readonly (typeof level)[])] };
-      }
+      case 'move leader':
+        return handOver(cluster, action);
       case 'disarm':
         return play('Disarm', {
           tasks: [

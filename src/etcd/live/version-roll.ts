@@ -9,11 +9,12 @@ import { waitUntilReady } from '../start.ts';
 import { minorOf } from '../versions.ts';
 import type { LiveCluster } from './cluster.ts';
 import { downgradePlay } from './downgrade-order.ts';
-import { leaveOldLogBehind } from './raft-snapshot.ts';
+import { handOver } from './hand-over.ts';
+import { leaveOldLogBehind } from './log-snapshot.ts';
 import { restartEtcd } from './restart.ts';
-import { performRoll, untilBack } from './roll.ts';
-import { settle } from './settle.ts';
+import { untilBack } from './roll.ts';
 import { beforeOf, configurationAt, goBack, keepFiles, lastWords, reasonOf, type Swap } from './version-back.ts';
+import { settle } from './version-settle.ts';
 import { KEPT_VERSION } from './versions.ts';
 
 /** What the actions need beside the cluster. */
@@ -58,9 +59,7 @@ export function performVersion(cluster: LiveCluster, action: VersionAction, wish
     case 'cancel downgrade':
       return downgradePlay(cluster, action, wish.readyMs);
     case 'move leader':
-      return performRoll(cluster, action, () => {
-        throw new Error('no files are changed by that');
-      });
+      return handOver(cluster, action);
   }
 }
 

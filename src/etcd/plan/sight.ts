@@ -188,3 +188,13 @@ function later(a: MemberStatus, b: MemberStatus): number {
   const by = (x: bigint, y: bigint) => (x > y ? 1 : x < y ? -1 : 0);
   return by(a.raftTerm, b.raftTerm) || by(a.raftIndex, b.raftIndex);
 }
+
+/** Bytes that are free where the data of each host lie; 0 where that is not known. */
+export function freeForData({ hosts }: ClusterSight): Map<string, number> {
+  return new Map(
+    hosts.map(({ host, facts, settings }) => {
+      const disk = facts.disks.find(({ path }) => path === settings.dataDir);
+      return [host, disk?.freeBytes ?? 0];
+    }),
+  );
+}

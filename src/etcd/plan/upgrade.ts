@@ -1,12 +1,12 @@
 import { compareVersions, minorOf } from '../versions.ts';
 import { type ChangePlan, type Planned, refuse } from './action.ts';
 import { refuseOtherCa, refuseStranger, refuseTwoClusters } from './create-refusals.ts';
-import { type Gate, type GateRequest, gatesBefore } from './gates.ts';
 import { noMember } from './health.ts';
-import { type Leg, upgradePath } from './path.ts';
 import type { Refusal } from './plan.ts';
+import { type Leg, upgradePath } from './release-path.ts';
 import { hasData, type SeenHost } from './seen.ts';
 import { assess, type ClusterSight, type ClusterState } from './sight.ts';
+import { type Gate, type GateRequest, gatesBefore } from './upgrade-gates.ts';
 import { isBegun, type Spread, sameMinor, spreadOf, type VersionSight, versionAt } from './version-sight.ts';
 import {
   backupStep,

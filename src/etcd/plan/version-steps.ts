@@ -63,7 +63,8 @@ export function rollTo(
     state,
     due.map((host) => {
       const from = later ?? versionAt(versions, host) ?? 'nothing';
-      return { host, why: from === to ? `etcd ${to} is started anew` : `etcd ${from} becomes ${to}` };
+      const becomes = `etcd ${from} becomes ${to}${mayNotReadLog(from, to) ? ', behind a snapshot of its log' : ''}`;
+      return { host, why: from === to ? `etcd ${to} is started anew` : becomes };
     }),
     { ...(leader !== undefined && { leader }), allServe: later !== undefined },
   );
@@ -73,6 +74,14 @@ export function rollTo(
     return [{ action: { do: 'swap', host: action.host, to }, step: { ...step, undo } }];
   });
   return { actions: [...install, ...swaps], leader: rolled.leader };
+}
+
+/**
+ * Whether a release may find in a member's log what it cannot read: 3.7 panics at what members of 3.5 wrote at their start,
+ * which the log of a member of 3.6 may still hold. Source: E/server/etcdserver/apply/apply.go of 3.7, `publish` of 3.5.
+ */
+export function mayNotReadLog(from: string | undefined, to: string): boolean {
+  return from !== undefined && minorOf(from) === '3.6' && minorOf(to) === '3.7';
 }
 
 export function backupStep(before: string): Planned<VersionAction> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { gatesText } from '../../../../src/etcd/plan/gates.ts';
 import { planUpgrade, type UpgradePlan, type UpgradeRequest } from '../../../../src/etcd/plan/upgrade.ts';
+import { gatesText } from '../../../../src/etcd/plan/upgrade-gates.ts';
 import type { VersionAction } from '../../../../src/etcd/plan/version-steps.ts';
 import { compareVersions, minorOf } from '../../../../src/etcd/versions.ts';
 import { all, type Host, LAB, upgrade, type World } from './version-world.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { leaveFrom, newest, type PathRequest, upgradePath } from '../../../../src/etcd/plan/path.ts';
+import { leaveFrom, newest, type PathRequest, upgradePath } from '../../../../src/etcd/plan/release-path.ts';
 import { compareVersions, minorOf, minors, versionProblem } from '../../../../src/etcd/versions.ts';
 
 const shown = (request: PathRequest) => {

@@ -3,7 +3,7 @@ import { PlayError } from '../../errors.ts';
 import type { HostContext } from '../../runner/playbook.ts';
 import { openMemberApi } from '../grpc/member.ts';
 import { clientAddress } from '../look.ts';
-import { compareVersions, minorOf } from '../versions.ts';
+import { mayNotReadLog } from '../plan/version-steps.ts';
 import type { LiveCluster } from './cluster.ts';
 
 /** Asked at a time; etcd refuses more than 5000 that it has not applied (maxGapBetweenApplyAndCommitIndex). */
@@ -26,7 +26,7 @@ export async function leaveOldLogBehind(
   { host, connect, signal }: HostContext,
   { from, to }: { from: string | undefined; to: string },
 ): Promise<string | undefined> {
-  if (from === undefined || minorOf(from) !== '3.6' || compareVersions(to, '3.7.0') < 0) return undefined;
+  if (!mayNotReadLog(from, to)) return undefined;
   const { leader, serving } = cluster.state();
   const asked = leader?.host ?? serving[0]?.host;
   if (asked === undefined) return undefined;

@@ -1,8 +1,8 @@
 import { RELEASE_BYTES } from '../preflight.ts';
 import { minorOf } from '../versions.ts';
 import { alarms } from './health.ts';
-import { type Leg, leaveFrom } from './path.ts';
 import type { Refusal } from './plan.ts';
+import { type Leg, leaveFrom } from './release-path.ts';
 import type { SeenHost } from './seen.ts';
 import type { ClusterState } from './sight.ts';
 import { isContentOfV2, type VersionSight } from './version-sight.ts';
