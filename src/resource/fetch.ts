@@ -1,5 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, lstatSync, mkdirSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Connection } from '../connection/connection.ts';
@@ -102,7 +101,7 @@ export async function fetchFile(
 ): Promise<void> {
   mkdirSync(dirname(dest), { recursive: true });
   const part = partPath(dest);
-  const { file, hash } = await openPart(part, keptBytes);
+  const file = await openPart(part, keptBytes);
   try {
     const p = quote(path);
     // The host takes its sum while the bytes are on their way.
@@ -112,7 +111,6 @@ export async function fetchFile(
     ].join('\n');
     const { code, stderr, sha256, ...come } = await receive(connection, script, file, {
       at: keptBytes,
-      hash,
       onProgress: (done) => onProgress(keptBytes + done),
     });
     if (code !== 0) throw new PlayError(`${path} cannot be read: ${stderr.trim()}`);
@@ -120,7 +118,6 @@ export async function fetchFile(
       throw new PlayError(`${path} was changed while it was fetched`, { next: 'Run again when nobody writes to it.' });
     }
     await file.chmod(mode);
-    await file.sync();
     await file.close();
     await rename(part, dest);
   } catch (error) {
@@ -131,15 +128,13 @@ export async function fetchFile(
   }
 }
 
-/** The part to go on with, closed to others, and the sum so far. */
-async function openPart(path: string, keptBytes: number): Promise<{ file: FileHandle; hash: Hash }> {
-  const hash = createHash('sha256');
+/** The part to go on with, closed to others. */
+async function openPart(path: string, keptBytes: number): Promise<FileHandle> {
   if (keptBytes === 0) {
     await rm(path, { force: true });
-    return { file: await open(path, 'wx', 0o600), hash };
+    return open(path, 'wx+', 0o600);
   }
-  for await (const chunk of createReadStream(path, { end: keptBytes - 1 })) hash.update(chunk as Buffer);
   const file = await open(path, 'r+');
   await file.truncate(keptBytes);
-  return { file, hash };
+  return file;
 }

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync,
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BlockFile } from '../../src/etcd/backup/block-file.ts';
+import { explainedFor } from '../../src/etcd/backup/on-disk.ts';
+import { BlockFile } from '../../src/local/block-file.ts';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensurePackages } from '../lab/packages.ts';
@@ -288,7 +289,7 @@ describe('backup_etcd that is cut off leaves nothing that looks like a backup', 
     try {
       const { code, text } = await backupTo(folder);
       expect([code, text]).toEqual([2, expect.stringMatching(/MiB are free for .*, \d+ MiB are needed/)]);
-      const file = await BlockFile.create(join(folder, 'big'));
+      const file = await BlockFile.create(join(folder, 'big'), { explained: explainedFor(folder) });
       const fill = async () => {
         for (let mib = 0; mib < 200; mib++) await file.write(Buffer.alloc(1024 * 1024));
         await file.finish();

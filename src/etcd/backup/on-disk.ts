@@ -22,11 +22,20 @@ export async function onDisk<T>(path: string, act: () => Promise<T>): Promise<T>
   try {
     return await act();
   } catch (error) {
-    const said = WORDS[(error as NodeJS.ErrnoException).code ?? ''];
-    if (said === undefined) throw error;
-    throw new DiskError(`${path}: ${said}`, {
-      cause: error,
-      next: 'Make room or put it right, or set LOCAL_ETCD_BACKUP_DIR to another directory, then run again.',
-    });
+    throw explained(path, error);
   }
+}
+
+function explained(path: string, error: unknown): unknown {
+  const said = WORDS[(error as NodeJS.ErrnoException).code ?? ''];
+  if (said === undefined) return error;
+  return new DiskError(`${path}: ${said}`, {
+    cause: error,
+    next: 'Make room or put it right, or set LOCAL_ETCD_BACKUP_DIR to another directory, then run again.',
+  });
+}
+
+/** The same for a file that is written in blocks. */
+export function explainedFor(path: string): (error: unknown) => unknown {
+  return (error) => explained(path, error);
 }

@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type Duplex, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip } from 'node:zlib';
 import { InputError, PlayError } from '../../errors.ts';
+import { BlockFile } from '../../local/block-file.ts';
 import type { Identity } from './age/keys.ts';
 import { AGE_MAGIC, decryptWith, encryptTo, NoKeyFitsError } from './age/stream.ts';
-import { BlockFile } from './block-file.ts';
 import type { Compression } from './naming.ts';
-import { onDisk } from './on-disk.ts';
+import { explainedFor } from './on-disk.ts';
 import { zstdCompress, zstdDecompress } from './zstd.ts';
 
 /** How a snapshot is packed for keeping: compressed first, then encrypted to each of these keys. */
@@ -47,24 +46,19 @@ export async function writeFrom(
   streams: readonly [Readable, ...Duplex[]],
   signal: AbortSignal,
 ): Promise<{ sizeBytes: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let sizeBytes = 0;
-  const file = await BlockFile.create(target, (block) => {
-    hash.update(block);
-    sizeBytes += block.length;
-  });
+  const file = await BlockFile.create(target, { explained: explainedFor(target) });
   const sink = new Writable({
     write(piece: Buffer, _encoding, done) {
       (async () => file.write(piece))().then(() => done(), done);
     },
   });
   try {
-    await onDisk(target, () => pipeline([...streams, sink], { signal }));
-    await file.finish();
+    await pipeline([...streams, sink], { signal });
+    const { sizeBytes, sha256 } = await file.finish();
+    return { sizeBytes, sha256 };
   } finally {
     await file.abandon();
   }
-  return { sizeBytes, sha256: hash.digest('hex') };
 }
 
 /** What a file turns out to be by its first bytes: its name may lie. */

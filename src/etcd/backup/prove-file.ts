@@ -1,16 +1,16 @@
-import { createReadStream } from 'node:fs';
 import { readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { PlayError } from '../../errors.ts';
+import { BlockFile } from '../../local/block-file.ts';
 import { parseVersion } from '../versions.ts';
 import type { Identity } from './age/keys.ts';
-import { BlockFile } from './block-file.ts';
 import { NotBoltError } from './bolt.ts';
 import { checkDatabase, type DatabaseFacts } from './database.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import { type Compression, manifestName } from './naming.ts';
+import { explainedFor } from './on-disk.ts';
 import { openBackup } from './packing.ts';
-import { SnapshotSum, type SnapshotSums } from './snapshot-sum.ts';
+import { type SnapshotSums, snapshotSums, sumSnapshot, TRAILER_BYTES } from './snapshot-sum.ts';
 import type { EtcdTools } from './tools.ts';
 import { type RestoredFacts, tryRestore } from './trial.ts';
 import { readWriting, type Writing } from './writing.ts';
@@ -98,26 +98,24 @@ async function manifestBeside(path: string): Promise<Manifest | undefined> {
 
 async function unpack(path: string, { identities, folder, signal }: FileProofRequest) {
   const { plain, compression, isEncrypted } = await openBackup(path, identities);
-  const sum = new SnapshotSum();
   if (compression === 'none' && !isEncrypted) {
     plain.destroy();
-    for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) sum.update(piece);
-    return { plain: path, sums: sum.finish(), compression, isEncrypted };
+    return { plain: path, sums: await sumSnapshot(path), compression, isEncrypted };
   }
   const target = join(folder, 'unpacked.db');
   await rm(target, { force: true });
-  const file = await BlockFile.create(target, (block) => sum.update(block));
+  const file = await BlockFile.create(target, { endBytes: TRAILER_BYTES, explained: explainedFor(target) });
+  let sums: SnapshotSums;
   try {
     for await (const piece of plain) {
       if (signal.aborted) throw new PlayError('the run was ended');
       await file.write(piece as Buffer);
     }
-    await file.finish();
+    sums = snapshotSums(await file.finish());
   } finally {
     plain.destroy();
     await file.abandon();
   }
-  const sums = sum.finish();
   if (sums.sizeBytes === 0) throw bad(path, 'nothing is in it');
   return { plain: target, sums, compression, isEncrypted };
 }
@@ -148,8 +146,6 @@ export function sizeFault(
   if (manifest && sha256 !== manifest.snapshot.sha256) return 'it is not the snapshot that its manifest describes';
   return undefined;
 }
-
-const TRAILER_BYTES = 32;
 
 function cutShort(have: number, whole: number): string {
   return `it is cut short: ${have} bytes of ${whole}`;

@@ -1,6 +1,9 @@
-import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { BlockFileResult } from '../../local/block-file.ts';
+import { GrowingSum } from '../../local/growing-sum.ts';
 
-const TRAILER_BYTES = 32;
+/** How long the sum is that a member puts at the end of a snapshot. */
+export const TRAILER_BYTES = 32;
 
 export interface SnapshotSums {
   /** Of the whole file, its trailer included. */
@@ -13,35 +16,22 @@ export interface SnapshotSums {
   trailer: 'right' | 'wrong' | 'none';
 }
 
-/** Takes both sums of a snapshot in one pass: its own, and that of what stands before its trailer. */
-export class SnapshotSum {
-  readonly #hash = createHash('sha256');
-  /** The last bytes so far: they may be the trailer. */
-  #held: Buffer = Buffer.alloc(0);
-  #sizeBytes = 0;
+/** What a file's sums say of its trailer: `before` is of all but its last {@link TRAILER_BYTES}, `end`. Pure. */
+export function snapshotSums({ sha256, sizeBytes, before, end }: BlockFileResult): SnapshotSums {
+  const hasTrailer = sizeBytes % 512 === TRAILER_BYTES;
+  return { sha256, sizeBytes, trailer: hasTrailer ? (end.toString('hex') === before ? 'right' : 'wrong') : 'none' };
+}
 
-  update(piece: Buffer): void {
-    this.#sizeBytes += piece.length;
-    if (piece.length < TRAILER_BYTES) {
-      const both = Buffer.concat([this.#held, piece]);
-      const cut = Math.max(0, both.length - TRAILER_BYTES);
-      this.#hash.update(both.subarray(0, cut));
-      this.#held = both.subarray(cut);
-      return;
-    }
-    const cut = piece.length - TRAILER_BYTES;
-    this.#hash.update(this.#held).update(piece.subarray(0, cut));
-    // The piece may be written over by who gave it.
-    this.#held = Buffer.from(piece.subarray(cut));
-  }
-
-  finish(): SnapshotSums {
-    const isRight = this.#hash.copy().digest().equals(this.#held);
-    const hasTrailer = this.#sizeBytes % 512 === TRAILER_BYTES;
-    return {
-      sha256: this.#hash.update(this.#held).digest('hex'),
-      sizeBytes: this.#sizeBytes,
-      trailer: hasTrailer ? (isRight ? 'right' : 'wrong') : 'none',
-    };
+/** The sums of a snapshot that is there already. */
+export async function sumSnapshot(path: string): Promise<SnapshotSums> {
+  const file = await open(path);
+  const sum = new GrowingSum(file.fd, TRAILER_BYTES);
+  try {
+    const { size } = await file.stat();
+    sum.upTo(size);
+    return snapshotSums({ sizeBytes: size, ...(await sum.finish(size)) });
+  } finally {
+    await sum.abandon();
+    await file.close();
   }
 }

@@ -3,12 +3,13 @@ import type { Connection } from '../../connection/connection.ts';
 import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
 import { PlayError } from '../../errors.ts';
+import { BlockFile, type BlockFileResult } from '../../local/block-file.ts';
 import { certificateFiles } from '../configuration.ts';
 import type { MemberApi } from '../grpc/member.ts';
 import type { EtcdSettings } from '../variables.ts';
-import { BlockFile } from './block-file.ts';
+import { explainedFor } from './on-disk.ts';
 import { SnapshotFrames } from './snapshot-frames.ts';
-import { SnapshotSum, type SnapshotSums } from './snapshot-sum.ts';
+import { type SnapshotSums, snapshotSums, TRAILER_BYTES } from './snapshot-sum.ts';
 
 export interface TakeOptions {
   /** Where it is written to: a file that is not there yet. */
@@ -29,8 +30,8 @@ const STALL_MS = 60_000;
  * @throws PlayError when it is cut short or its own sum is wrong; UnreachableError, GrpcError, DiskError.
  */
 export async function streamSnapshot(host: string, api: MemberApi, options: TakeOptions): Promise<SnapshotSums> {
-  const sum = new SnapshotSum();
-  const file = await BlockFile.create(options.file, (block) => sum.update(block));
+  const file = await snapshotFile(options.file);
+  let written: BlockFileResult;
   let doneBytes = 0;
   let shownBytes = 0;
   let waiting: Promise<void> | undefined;
@@ -54,7 +55,7 @@ export async function streamSnapshot(host: string, api: MemberApi, options: Take
         return full;
       },
     });
-    await file.finish();
+    written = await file.finish();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new PlayError(`what the member sends is no snapshot: ${error.message}`, { host, cause: error });
@@ -64,7 +65,7 @@ export async function streamSnapshot(host: string, api: MemberApi, options: Take
   if (!frames.isBetweenMessages || frames.remainingBytes !== 0) {
     throw new PlayError(`the snapshot ended after ${doneBytes} bytes, before its end`, { host, next: 'Run again.' });
   }
-  return whole(host, sum.finish());
+  return whole(host, snapshotSums(written));
 }
 
 /**
@@ -78,7 +79,6 @@ export async function saveOnHost(
   { file: path, expectedBytes, signal, onProgress }: TakeOptions,
 ): Promise<SnapshotSums> {
   const { host } = connection;
-  const sum = new SnapshotSum();
   const files = certificateFiles(settings);
   const tls = `--cacert=${quote(files.ca)} --cert=${quote(files.clientCert)} --key=${quote(files.clientKey)}`;
   const endpoint = quote(settings.advertiseClientUrls[0]!);
@@ -90,7 +90,8 @@ export async function saveOnHost(
     `${etcdctl} snapshot save "$d/snapshot.db" >&2 || exit 1`,
     'cat -- "$d/snapshot.db"',
   ];
-  const file = await BlockFile.create(path, (block) => sum.update(block));
+  const file = await snapshotFile(path);
+  let written: BlockFileResult;
   let doneBytes = 0;
   try {
     const output = {
@@ -103,14 +104,18 @@ export async function saveOnHost(
     };
     const result = await connection.run(script.join('\n'), { output, timeoutMs: SAVING_MS });
     if (result.code !== 0) throw new RemoteCommandError('etcdctl snapshot save', result, { host });
-    await file.finish();
+    written = await file.finish();
   } finally {
     await file.abandon();
   }
-  return whole(host, sum.finish());
+  return whole(host, snapshotSums(written));
 }
 
 const SAVING_MS = 900_000;
+
+function snapshotFile(path: string): Promise<BlockFile> {
+  return BlockFile.create(path, { endBytes: TRAILER_BYTES, explained: explainedFor(path) });
+}
 
 function whole(host: string, sums: SnapshotSums): SnapshotSums {
   if (sums.trailer === 'right') return sums;

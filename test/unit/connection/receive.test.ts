@@ -16,10 +16,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe('what a script gives', () => {
-  it.each([0, 1, 1 << 20, 10_000_001])('stands in a file with its sum: %i bytes', async (size) => {
+  it.each([0, 1, 1 << 20, 10_000_001, 50_000_000])('stands in a file with its sum: %i bytes', async (size) => {
     const path = join(folder, `whole-${size}`);
     const shell = await localShell();
-    const file = await open(path, 'w');
+    const file = await open(path, 'w+');
     const progress: number[] = [];
     const result = await receive(shell, `head -c ${size} /dev/urandom; exit 3`, file, {
       onProgress: (done) => void progress.push(done),
@@ -32,7 +32,7 @@ describe('what a script gives', () => {
     expect(progress.at(-1) ?? 0).toBe(size);
   });
 
-  it('goes on where a file ends, and its sum is of what came', async () => {
+  it('goes on where a file ends, and its sum is of the whole', async () => {
     const path = join(folder, 'part');
     const shell = await localShell();
     const file = await open(path, 'w+');
@@ -41,12 +41,12 @@ describe('what a script gives', () => {
     await file.close();
     shell.close();
     expect(readFileSync(path, 'utf8')).toBe('begun and done');
-    expect(sum).toBe(sha256(Buffer.from('and done')));
+    expect(sum).toBe(sha256(Buffer.from('begun and done')));
   });
 
   it('that cannot be written is an error, and ends the script', async () => {
     const shell = await localShell();
-    const file = await open('/dev/full', 'w');
+    const file = await open('/dev/full', 'r+');
     const failure = receive(shell, 'cat /dev/zero', file);
     await expect(failure).rejects.toThrow(/what came cannot be kept: .*ENOSPC/);
     await file.close();
