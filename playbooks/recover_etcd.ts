@@ -7,6 +7,7 @@ import {
   beginAnew,
   clientAddress,
   etcdVariables,
+  finishRestore,
   freeForData,
   type HostData,
   hasData,
@@ -119,7 +120,8 @@ export default playbook({
               version: cluster.allSettings[0]!.version,
               clusterToken,
             });
-            if (decided.kind !== 'rejoin' && quorumBy === undefined) run.say(`\n${decided.choices}`);
+            if (decided.kind !== 'rejoin' && decided.kind !== 'finish' && quorumBy === undefined)
+              run.say(`\n${decided.choices}`);
             if (decided.kind === 'refused') throw refusalError(decided.refusals);
             plan = decided;
             if (plan.kind === 'rebuild') for (const warning of plan.warnings) run.say(warning, 'warning');
@@ -132,6 +134,10 @@ export default playbook({
     if (run.check || !plan) return;
     if (plan.kind === 'rejoin') {
       yield* joinAll(cluster, { first: plan.host, stamp: plan.stamp, hosts: plan.joining });
+      return;
+    }
+    if (plan.kind === 'finish') {
+      yield* finishRestore(cluster, plan);
       return;
     }
     const { way, members, confirm } = plan;
@@ -168,6 +174,7 @@ export default playbook({
       keyCount,
       revision: BigInt(database.revision),
       stamp,
+      markAs: way.file,
     });
 
     /** What a running member says of itself, also without a quorum. */

@@ -119,7 +119,7 @@ export { joinAll } from './recover/join-all.ts';
 export { lookAtData } from './recover/look.ts';
 export { obtainRelease, type Release } from './releases.ts';
 export { clusterReport, etcdctlLine } from './report.ts';
-export { type RestoreWork, restoreOn } from './restore/carry-out.ts';
+export { finishRestore, type RestoreWork, restoreOn } from './restore/carry-out.ts';
 export { takeSafetyBackup } from './restore/safety.ts';
 export { type SpaceReport, spaceProblems, spaceRecord, spaceText } from './space-report.ts';
 export { startEtcd, waitUntilReady } from './start.ts';

@@ -48,6 +48,8 @@ export type RecoverPlan =
   | { kind: 'refused'; refusals: Refusal[]; choices: string }
   /** The new cluster serves, and these hosts have not joined it yet. */
   | { kind: 'rejoin'; host: string; stamp: string; joining: string[]; title: string; steps: PlanStep[] }
+  /** A backup was restored on these hosts, all of them: they only have to be started. */
+  | { kind: 'finish'; hosts: string[]; revision: bigint; title: string; steps: PlanStep[] }
   | {
       kind: 'rebuild';
       way: Way;
@@ -75,6 +77,8 @@ export function planRecover(request: RecoverRequest): RecoverPlan {
   const begun = begunAt(request);
   const reachable = allHosts.filter((host) => limited.includes(host) && sight.hosts.some((seen) => seen.host === host));
   if (begun && quorumBy !== undefined && !backup?.isNamed) return rejoin(request, begun, reachable);
+  const finish = finishing(request, reachable);
+  if (finish) return finish;
   const goesOn = begun && !begun.formed && !backup?.isNamed && (from ?? begun.host) === begun.host ? begun : undefined;
   const first = goesOn?.host ?? chosen(request, left);
   const refusals = [
@@ -128,6 +132,26 @@ function rejoin(
   const joining = reachable.filter((one) => !serving.has(one));
   const title = `go on recovering: the new cluster begun on ${host} serves`;
   return { kind: 'rejoin', host, stamp, joining, title, steps: joining.map((one) => joinStep(one)) };
+}
+
+/** What was restored before the cut, where it is complete, and of the backup that is asked for. */
+function finishing({ data, backup }: RecoverRequest, reachable: readonly string[]): RecoverPlan | undefined {
+  const marked = reachable.flatMap((host) => {
+    const mark = data.get(host)?.restored;
+    return mark ? [{ host, mark }] : [];
+  });
+  const [newest] = marked.map(({ mark }) => mark).toSorted((a, b) => (a.stamp < b.stamp ? 1 : -1));
+  if (!newest || (backup?.isNamed && posix.basename(backup.file) !== newest.file)) return undefined;
+  const hosts = marked.filter(({ mark }) => mark.stamp === newest.stamp).map(({ host }) => host);
+  if (hosts.length !== newest.members) return undefined;
+  const does = 'start what does not run, wait for one leader, compare the revision';
+  return {
+    kind: 'finish',
+    hosts,
+    revision: newest.revision,
+    title: `go on recovering: ${newest.file} is restored on ${hosts.join(', ')}`,
+    steps: [{ hosts, does, quorum: 'a new cluster', undo: 'the old data lie in .bak-<time>' }],
+  };
 }
 
 function joinStep(host: string): PlanStep {
@@ -249,7 +273,7 @@ export function choicesTable(left: Survivors, backup: BackupChoice | undefined):
 
 function rowOf({ name, host, standing, data }: Survivor, left: Survivors): string[] {
   const state = STATES[standing];
-  if (!data) return [name, state, '', '', '', '', 'cannot be chosen'];
+  if (!data || standing === 'restored') return [name, state, '', '', '', '', 'cannot be chosen'];
   const { term, index, committed, revision, fault } = data;
   const loss = standing === 'damaged' ? `cannot be chosen: ${fault}` : lossOf(left, { host: host! });
   return [name, state, String(term), String(index), String(committed), String(revision ?? '?'), loss];
@@ -260,6 +284,7 @@ const STATES: Record<Survivor['standing'], string> = {
   stopped: 'stopped',
   ends: 'ends again and again',
   damaged: 'damaged',
+  restored: 'restored by an earlier run',
   empty: 'no data',
   lost: 'unreachable',
 };

@@ -1,6 +1,7 @@
 import { parseEnvironmentFile } from '../configuration.ts';
 import { quorumOf } from '../quorum.ts';
 import type { LogFacts } from '../recover/wal.ts';
+import type { RestoredMark } from '../restore/mark.ts';
 import type { MemberPair } from './action.ts';
 import { hasData, type SeenHost } from './seen.ts';
 import { assess, type ClusterSight } from './sight.ts';
@@ -12,6 +13,8 @@ export interface HostData extends LogFacts {
   sizeBytes: number;
   /** An earlier run began the new cluster with these data: when, and whether it has formed. */
   begun: { stamp: string; formed: boolean } | undefined;
+  /** An earlier run restored them from a backup, and was cut off before it was done. */
+  restored: RestoredMark | undefined;
 }
 
 /** How it stands with a member of the cluster that was. */
@@ -23,6 +26,8 @@ export type Standing =
   /** Its process ends again and again. */
   | 'ends'
   | 'damaged'
+  /** An earlier run restored a backup there, and no cluster has formed on it: nothing of the old one. */
+  | 'restored'
   /** Its host is there, its data are not. */
   | 'empty'
   /** Its host cannot be reached, or is not in the inventory. */
@@ -71,7 +76,7 @@ export function survivorsOf(sight: ClusterSight, data: ReadonlyMap<string, HostD
     return { name: away?.host ?? name, host: away?.host, seen: undefined, standing: 'lost', data: undefined };
   });
   const carried = new Set(voters.map(({ host }) => host));
-  const withData = sight.hosts.map(at).filter((one) => one.data !== undefined);
+  const withData = sight.hosts.map(at).filter((one) => one.data !== undefined && one.standing !== 'restored');
   return {
     voters,
     pairs: listed,
@@ -86,8 +91,14 @@ function standingOf(seen: SeenHost, data: HostData | undefined): Standing {
   const { activeState, subState, restarts } = seen.facts.service;
   if (!hasData(seen)) return 'empty';
   if (data?.fault !== undefined) return 'damaged';
+  if (isUntouched(data)) return 'restored';
   if (subState === 'auto-restart' && restarts >= 2) return 'ends';
   return ['active', 'activating'].includes(activeState) ? 'runs' : 'stopped';
+}
+
+/** A snapshot is restored with an entry for each member in its log; the first leader adds one. */
+function isUntouched(data: HostData | undefined): boolean {
+  return data?.restored !== undefined && data.index <= BigInt(data.restored.members);
 }
 
 /** By those who run; else by the etcd.conf of whose data have come furthest; else by the inventory. */
@@ -127,7 +138,7 @@ function better(a: Survivor, b: Survivor): number {
   return RANK[a.standing] - RANK[b.standing] || further(a.data!, b.data!);
 }
 
-const RANK: Record<Standing, number> = { runs: 0, stopped: 0, ends: 1, damaged: 2, empty: 3, lost: 3 };
+const RANK: Record<Standing, number> = { runs: 0, stopped: 0, ends: 1, damaged: 2, restored: 3, empty: 3, lost: 3 };
 
 /**
  * What is committed is the same on all members as far as it goes, and it is what `--force-new-cluster` keeps: so it comes

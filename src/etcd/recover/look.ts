@@ -4,6 +4,7 @@ import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
 import { parseStatus } from '../backup/database.ts';
 import type { HostData } from '../plan/survivors.ts';
+import { markPath, parseMark } from '../restore/mark.ts';
 import type { EtcdSettings } from '../variables.ts';
 import { RecoverPlaces } from './places.ts';
 import { type LogFacts, LogReader } from './wal.ts';
@@ -30,6 +31,7 @@ export async function lookAtData(
     'echo "log ${last##*/}"',
     `echo "kib $(du -sk -- ${places.all.map(quote).join(' ')} 2>/dev/null | { s=0; while read -r k _; do s=$((s+k)); done; echo $s; })"`,
     `[ -f ${quote(places.mark)} ] && { read -r m <${quote(places.mark)}; echo "begun $m"; }`,
+    `[ -f ${quote(markPath(dataDir))} ] && { read -r m <${quote(markPath(dataDir))}; echo "restored $m"; }`,
     ...(isRunning ? [] : [statusLines(`${dataDir}/member/snap/db`)]),
     ':',
   ];
@@ -56,6 +58,7 @@ export async function lookAtData(
     revision: parseStatus(lines.get('status') ?? '')?.revision,
     sizeBytes: Number(lines.get('kib') ?? 0) * 1024,
     begun: begun ? { stamp: begun[1]!, formed: begun[2] === 'formed' } : undefined,
+    restored: parseMark(lines.get('restored') ?? ''),
   };
 }
 

@@ -10,7 +10,7 @@ import { clusterReport } from '../report.ts';
 import { waitUntilReady } from '../start.ts';
 import { goBack } from './go-back.ts';
 import { startInTurn, stopInTurn } from './in-turn.ts';
-import { RestorePlaces, restoreBeside, swapIn } from './swap.ts';
+import { RestorePlaces, removeLeftovers, removeRestoredMark, restoreBeside, swapIn } from './swap.ts';
 
 const FORMING_MS = 120_000;
 const AGREEING_MS = 30_000;
@@ -26,6 +26,8 @@ export interface RestoreWork {
   keyCount: bigint;
   revision: bigint;
   stamp: string;
+  /** The backup that a recovery goes back to: written into the data until all is done, for a run that comes after a cut. */
+  markAs?: string | undefined;
 }
 
 /**
@@ -34,12 +36,14 @@ export interface RestoreWork {
  */
 export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): AsyncGenerator<Play> {
   const { run } = cluster;
-  const { hosts, stamp, plain, isBare, bump } = work;
+  const { hosts, stamp, plain, isBare, bump, markAs } = work;
   const members = hosts.map((host) => {
     const { name, advertisePeerUrl } = cluster.own(host);
     return { name, peerUrl: advertisePeerUrl };
   });
   const token = `${cluster.allSettings[0]!.clusterToken}-restored-${stamp}`;
+  const mark =
+    markAs === undefined ? undefined : { stamp, members: hosts.length, revision: work.revision, file: markAs };
   const places = (host: string) => new RestorePlaces(cluster.own(host), stamp);
 
   yield play('Prepare', { hosts, tasks: prepareTasks(cluster, hosts, members) });
@@ -47,10 +51,14 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
   yield play('Restore beside', {
     hosts,
     tasks: [
+      step('What an earlier run has left is removed', async ({ host, connect }) => {
+        const left = await removeLeftovers(await connect(), places(host));
+        return { changed: left.length > 0, summary: left.join(' ') };
+      }),
       task('Snapshot is sent', ({ host }) => copy({ source: plain, path: places(host).snapshot, mode: 0o600 })),
       step('Snapshot is restored', async ({ host, connect }) => {
         const settings = cluster.own(host);
-        await restoreBeside(await connect(), { settings, places: places(host), members, token, bump, isBare });
+        await restoreBeside(await connect(), { settings, places: places(host), members, token, bump, isBare, mark });
         return { changed: true };
       }),
     ],
@@ -89,16 +97,51 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
       safely('Restored members are ready', () =>
         Promise.all(hosts.map(async (host) => waitUntilReady(await run.connect(host), FORMING_MS, run.signal))),
       ),
-      safely('Keys and revision are as in the backup', async () => {
-        await cluster.lookAgain();
-        const answers = new Map(hosts.map((host) => [host, cluster.answers.get(host) ?? {}]));
-        await untilMembersAgree(answers, (host) => cluster.ask(host), AGREEING_MS, run.signal, hosts.length);
-        await checkContent(cluster, hosts[0]!, work);
-      }),
+      safely('Keys and revision are as in the backup', () => checkFormed(cluster, work)),
     ],
   });
 
-  yield play('Prove', {
+  yield proofOf(cluster, hosts);
+  if (mark) yield restoredMarksGo(cluster, hosts);
+}
+
+/** What an earlier run restored on all these hosts is started, and proven: there is nothing older to go back to. */
+export async function* finishRestore(
+  cluster: LiveCluster,
+  { hosts, revision }: { hosts: readonly string[]; revision: bigint },
+): AsyncGenerator<Play> {
+  const { run } = cluster;
+  yield play('Start', {
+    tasks: [
+      once('Restored members are started', async () => {
+        await startInTurn(cluster, hosts);
+        return { changed: true };
+      }),
+      once('Restored members are ready', async () => {
+        await Promise.all(hosts.map(async (host) => waitUntilReady(await run.connect(host), FORMING_MS, run.signal)));
+      }),
+      once('Revision is not behind the backup', () => checkFormed(cluster, { hosts, revision, keyCount: 0n })),
+    ],
+  });
+  yield proofOf(cluster, hosts);
+  yield restoredMarksGo(cluster, hosts);
+}
+
+function restoredMarksGo(cluster: LiveCluster, hosts: readonly string[]): Play {
+  return play('The recovery is done', {
+    hosts,
+    tasks: [
+      step('Its mark is taken away', async ({ host, connect }) => {
+        await removeRestoredMark(await connect(), cluster.own(host));
+        return { changed: true };
+      }),
+    ],
+  });
+}
+
+function proofOf(cluster: LiveCluster, hosts: readonly string[]): Play {
+  const { run } = cluster;
+  return play('Prove', {
     tasks: [
       once('Members take writes', async () => {
         const health = [];
@@ -117,8 +160,24 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
   });
 }
 
+/** All are one cluster, and it has what the backup has. */
+async function checkFormed(
+  cluster: LiveCluster,
+  wanted: Pick<RestoreWork, 'hosts' | 'keyCount' | 'revision'>,
+): Promise<void> {
+  const { hosts } = wanted;
+  await cluster.lookAgain();
+  const answers = new Map(hosts.map((host) => [host, cluster.answers.get(host) ?? {}]));
+  await untilMembersAgree(answers, (host) => cluster.ask(host), AGREEING_MS, cluster.run.signal, hosts.length);
+  await checkContent(cluster, hosts[0]!, wanted);
+}
+
 /** The keys of the backup are there, and the revision is not behind it. */
-async function checkContent(cluster: LiveCluster, host: string, wanted: RestoreWork): Promise<void> {
+async function checkContent(
+  cluster: LiveCluster,
+  host: string,
+  wanted: Pick<RestoreWork, 'keyCount' | 'revision'>,
+): Promise<void> {
   const api = await openMemberApi(await cluster.run.connect(host), clientAddress(cluster.own(host)), cluster.identity);
   try {
     const { revision } = await api.status();

@@ -7,6 +7,7 @@ import { BUMP } from '../plan/restore.ts';
 import { pairsText } from '../plan/sight.ts';
 import type { EtcdSettings } from '../variables.ts';
 import { compareVersions } from '../versions.ts';
+import { markPath, markText, type RestoredMark } from './mark.ts';
 
 /** Names of what a restore makes on a host, by the time of the run: two runs are never in each other's way. */
 export class RestorePlaces {
@@ -41,11 +42,13 @@ export interface RestoreOptions {
   bump: boolean;
   /** A database file that was copied: it has no sum of its own. */
   isBare: boolean;
+  /** Written into the restored data. */
+  mark?: RestoredMark | undefined;
 }
 
 /** Room is measured where the data lie. A data directory that is a disk of its own is refused before this. */
 export async function restoreBeside(connection: Connection, options: RestoreOptions): Promise<void> {
-  const { settings, places, members, token, bump, isBare } = options;
+  const { settings, places, members, token, bump, isBare, mark } = options;
   const { name, advertisePeerUrl, binDir, user, version, dataDir, walDir } = settings;
   const tool = posix.join(binDir, compareVersions(version, '3.5.0') >= 0 ? 'etcdutl' : 'etcdctl');
   const [data, log] = places.pairs;
@@ -69,6 +72,7 @@ export async function restoreBeside(connection: Connection, options: RestoreOpti
     // What an earlier try left half made is nobody's data.
     `rm -rf -- ${made}`,
     `ETCDCTL_API=3 ${words.join(' ')} >&2 || exit 1`,
+    ...(mark ? [`printf '%s\\n' '${markText(mark)}' >${quote(markPath(data!.fresh))} || exit 1`] : []),
     `chown -R -- ${quote(`${user}:`)} ${made} && chmod -R go-rwx -- ${made} && rm -f -- ${quote(places.snapshot)}`,
     'sync',
   ].join('\n');
@@ -79,7 +83,8 @@ export async function restoreBeside(connection: Connection, options: RestoreOpti
 
 /** What is in place becomes `.bak-<time>`, and what was restored takes its place: renames, on one disk. */
 export async function swapIn(connection: Connection, places: RestorePlaces): Promise<string[]> {
-  const lines = places.pairs.map(({ now, fresh }) => {
+  // The data last: where they are in place, all is.
+  const lines = places.pairs.toReversed().map(({ now, fresh }) => {
     const [n, f, old] = [now, fresh, `${now}.bak-${places.stamp}`].map(quote);
     return `if [ -e ${n} ]; then mv -T -- ${n} ${old} && echo ${old} || exit 1; fi; mv -T -- ${f} ${n} || exit 1`;
   });
@@ -95,6 +100,23 @@ export async function swapBack(connection: Connection, places: RestorePlaces): P
     return `if [ -e ${f} ]; then [ -e ${n} ] || [ ! -e ${old} ] || mv -T -- ${old} ${n}; elif [ -e ${old} ]; then mv -T -- ${n} ${failed} && mv -T -- ${old} ${n}; elif [ -e ${n} ]; then mv -T -- ${n} ${failed}; fi || exit 1`;
   });
   await move(connection, [STOPPED, ...lines], 'putting the old data back');
+}
+
+/** The recovery that wrote it is done. */
+export async function removeRestoredMark(connection: Connection, { dataDir }: EtcdSettings): Promise<void> {
+  const result = await connection.run(`rm -f -- ${quote(markPath(dataDir))}`);
+  if (result.code !== 0) throw new RemoteCommandError('noting that the recovery is done', result);
+}
+
+/** Deletes what earlier runs made and never put in place: they hold no lock any more, so nobody works on it. */
+export async function removeLeftovers(connection: Connection, places: RestorePlaces): Promise<string[]> {
+  const lines = places.pairs.map(
+    ({ now }) =>
+      `for f in ${quote(now)}.restore-*; do [ -e "$f" ] || continue; rm -rf -- "$f" && echo "$f" || exit 1; done`,
+  );
+  const result = await connection.run(lines.join('\n'), { timeoutMs: 600_000 });
+  if (result.code !== 0) throw new RemoteCommandError('removing what an earlier run left', result);
+  return result.stdout.split('\n').filter((line) => line !== '');
 }
 
 /** Deletes what was only made for this run. */

@@ -31,6 +31,7 @@ function dataOf(n: number, change: Partial<HostData> = {}): HostData {
     revision: committed,
     sizeBytes: GIB,
     begun: undefined,
+    restored: undefined,
     ...change,
   };
 }
@@ -74,7 +75,7 @@ function request(fates: string, given: Partial<RecoverRequest> = {}): RecoverReq
 
 function wordOf(plan: RecoverPlan): string {
   if (plan.kind === 'rebuild') return plan.way.by;
-  if (plan.kind === 'rejoin') return 'rejoin';
+  if (plan.kind !== 'refused') return plan.kind;
   const [{ reason = '' } = {}] = plan.refusals;
   if (reason.startsWith('the cluster has its quorum')) return 'quorum';
   if (/once started there is a quorum|find no leader/.test(reason)) return 'start';
@@ -319,6 +320,53 @@ describe('an earlier run was cut off', () => {
     expect(planRecover(given)).toMatchObject({ kind: 'rejoin', host: 'h1', joining: ['h2', 'h3'] });
     const finished = withData(given, { h1: { begun: undefined } });
     expect(refusalsOf(finished).join()).toContain('has its quorum');
+  });
+
+  const mark = { stamp: '20261121T101500Z', members: 3, revision: 90n, file: 'etcd_r90.db' };
+  const fresh = { restored: mark, index: 3n, committed: 3n, clusterId: 'c2' };
+  it.each<[string, RecoverRequest, string]>([
+    ['behind the swap: all are started', withData(request('OOO'), { h1: fresh, h2: fresh, h3: fresh }), 'finish'],
+    ['when some ran', withData(request('UOO'), { h1: fresh, h2: fresh, h3: fresh }), 'finish'],
+    ['when they had a quorum', withData(request('UUO'), { h1: fresh, h2: fresh, h3: { restored: mark } }), 'finish'],
+    [
+      'when all ran, and nobody had proven it',
+      withData(request('UUU'), { h1: { restored: mark }, h2: { restored: mark }, h3: { restored: mark } }),
+      'finish',
+    ],
+    [
+      'the same backup is named',
+      withData(request('OOO', { backup: { ...backup, isNamed: true } }), { h1: fresh, h2: fresh, h3: fresh }),
+      'finish',
+    ],
+    [
+      'another one is named',
+      withData(request('OOO', { backup: { ...backup, file: '/other.db', isNamed: true } }), {
+        h1: fresh,
+        h2: fresh,
+        h3: fresh,
+      }),
+      'backup',
+    ],
+    ['in the middle of the swap', withData(request('OOD', { backup }), { h1: fresh, h2: fresh }), 'backup'],
+    ['in the middle, with data of the old cluster', withData(request('OOD', { backup }), { h1: fresh }), 'data'],
+    ['in the middle, and the backup is gone', withData(request('OOD'), { h1: fresh, h2: fresh }), 'nothing'],
+    [
+      'behind the swap, and a host is lost since',
+      withData(request('OOG', { backup }), { h1: fresh, h2: fresh }),
+      'backup',
+    ],
+    [
+      'it serves, and a host is lost since',
+      withData(request('UUG'), { h1: { restored: mark }, h2: { restored: mark } }),
+      'quorum',
+    ],
+    [
+      'long ago: its cluster has written since, and lost its quorum',
+      withData(request('UDD', { backup }), { h1: { restored: mark } }),
+      'data',
+    ],
+  ])('while a backup was restored, %s', (_, given, word) => {
+    expect(wordOf(planRecover(given))).toBe(word);
   });
 
   it('and its cluster has lost its quorum since: a new copy is kept', () => {
