@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import type { Lab } from '../lab/lab.ts';
 import { type PlayResult, runPlay } from './play.ts';
-import { startTraffic, type Traffic } from './traffic.ts';
+import { startTraffic, type Traffic, type TrafficOptions } from './traffic.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
 
 /** What an application bears: the aim for every change of the members. */
@@ -90,8 +90,8 @@ export class Cluster {
     expect(again.text).not.toMatch(/^ {2}changed:/m);
   }
 
-  traffic(hosts: readonly string[]): Promise<Traffic> {
-    return startTraffic({ endpoints: this.endpoints(hosts), pki: this.pki });
+  traffic(hosts: readonly string[], options: Pick<TrafficOptions, 'leaseSeconds'> = {}): Promise<Traffic> {
+    return startTraffic({ endpoints: this.endpoints(hosts), pki: this.pki, ...options });
   }
 
   async leader(hosts: readonly string[]): Promise<string> {
@@ -114,9 +114,15 @@ export class Cluster {
 
 /** Nothing that was acknowledged is lost, nothing was missed; the gap is reported, and short. */
 export async function wasUnharmed(traffic: Traffic, what: string, gapMs = GAP_MS): Promise<void> {
-  const { writes, lost, missed, longestGapMs, failed } = await traffic.end();
+  const { writes, lost, missed, longestGapMs, failed, lease } = await traffic.end();
   console.info(`${what}: ${writes} writes, ${failed} tried again, longest gap ${Math.round(longestGapMs)} ms`);
   expect({ lost, missed }).toEqual({ lost: [], missed: [] });
+  if (lease !== undefined) {
+    const { renewals, ttlMs, longestGapMs: apartMs } = lease;
+    console.info(`a lease of ${ttlMs} ms: ${renewals} keep-alives, at most ${Math.round(apartMs)} ms apart`);
+    expect(lease.lost).toBeUndefined();
+    expect(renewals).toBeGreaterThan(0);
+  }
   expect(writes).toBeGreaterThan(20);
   expect(longestGapMs).toBeLessThan(gapMs);
 }

@@ -1,17 +1,14 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { noop } from 'cockatiel';
-import { Etcd3, type Watcher } from 'etcd3';
+import type { Etcd3, Watcher } from 'etcd3';
+import { EndpointClients, type EndpointOptions } from './endpoint-clients.ts';
+import { holdLease, type LeaseReport } from './lease-holder.ts';
 
-export interface TrafficOptions {
-  /** `https://10.0.0.11:2379`: all that the client knows. */
-  endpoints: readonly string[];
-  /** The folder with ca.pem, client.pem and client-key.pem; read anew at each connection, as certificates change. */
-  pki: string;
+export interface TrafficOptions extends EndpointOptions {
   prefix?: string;
   /** Between two writes. */
   pauseMs?: number;
+  /** Another client holds a lease of this length meanwhile, with a key. */
+  leaseSeconds?: number;
 }
 
 export interface TrafficReport {
@@ -27,6 +24,8 @@ export interface TrafficReport {
   failed: number;
   /** The last words of those that failed. */
   words: string[];
+  /** Where a lease was held. */
+  lease: LeaseReport | undefined;
 }
 
 export interface Traffic {
@@ -48,8 +47,8 @@ const TRY_MS = 400;
  * meant; runs until it is told to end, and then reads all of it again.
  */
 export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
-  const { prefix = 'traffic/', pauseMs = 5 } = options;
-  const clients = new Clients(options);
+  const { prefix = 'traffic/', pauseMs = 5, leaseSeconds } = options;
+  const clients = new EndpointClients(options);
   const acknowledged: number[] = [];
   const seen = new Set<number>();
   const words: string[] = [];
@@ -78,6 +77,7 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   const watching = watch(clients, prefix, seen);
   await write(0);
   acknowledged.push(0);
+  const holder = leaseSeconds === undefined ? undefined : await holdLease(options, `lease-of-${prefix}`, leaseSeconds);
   last = performance.now();
   const writing = (async () => {
     for (let n = 1; !over; n++) {
@@ -98,7 +98,10 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       recentGapMs = 0;
       return gap;
     },
-    use: (endpoints) => clients.use(endpoints),
+    use(endpoints) {
+      clients.use(endpoints);
+      holder?.use(endpoints);
+    },
     async end() {
       over = true;
       await writing;
@@ -106,86 +109,36 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       const missing = () => acknowledged.filter((n) => !seen.has(n));
       while (missing().length > 0 && performance.now() < deadline) await sleep(50);
       await watching.end();
-      const stored = await clients.readAll(prefix);
+      const held = await holder?.end();
+      const stored = await readAll(clients, prefix);
       const lost = acknowledged.filter((n) => stored.get(`${prefix}${n}`) !== String(n));
       clients.close();
-      return { writes: acknowledged.length, lost, missed: missing(), longestGapMs, failed, words: words.slice(-20) };
+      return {
+        writes: acknowledged.length,
+        lost,
+        missed: missing(),
+        longestGapMs,
+        failed,
+        words: words.slice(-20),
+        lease: held,
+      };
     },
   };
 }
 
-/** One client for each endpoint, made when it is needed and dropped when it fails. */
-class Clients {
-  readonly #pki: string;
-  #endpoints: readonly string[];
-  readonly #open = new Map<string, Etcd3>();
-
-  constructor({ endpoints, pki }: TrafficOptions) {
-    this.#endpoints = endpoints;
-    this.#pki = pki;
-  }
-
-  use(endpoints: readonly string[]): void {
-    this.#endpoints = endpoints;
-  }
-
-  name(at: number): string {
-    return this.#endpoints[at % this.#endpoints.length]!;
-  }
-
-  at(at: number): Etcd3 {
-    const endpoint = this.name(at);
-    const open = this.#open.get(endpoint) ?? this.fresh(endpoint);
-    this.#open.set(endpoint, open);
-    return open;
-  }
-
-  fresh(endpoint: string): Etcd3 {
-    const read = (file: string) => readFileSync(join(this.#pki, file));
-    return new Etcd3({
-      hosts: endpoint,
-      credentials: {
-        rootCertificate: read('ca.pem'),
-        certChain: read('client.pem'),
-        privateKey: read('client-key.pem'),
-      },
-      faultHandling: { global: noop, host: () => noop },
-      // Else grpc keeps one connection for all clients of the same address, also with certificates of before.
-      grpcOptions: { 'grpc.use_local_subchannel_pool': 1 },
-    });
-  }
-
-  drop(at: number): void {
-    const endpoint = this.name(at);
-    this.#open.get(endpoint)?.close();
-    this.#open.delete(endpoint);
-  }
-
-  async readAll(prefix: string): Promise<Map<string, string>> {
-    for (let tries = 0; ; tries++) {
-      try {
-        const found = await this.at(tries)
-          .getAll()
-          .prefix(prefix)
-          .options({ deadline: Date.now() + 5_000 })
-          .strings();
-        return new Map(Object.entries(found));
-      } catch (error) {
-        this.drop(tries);
-        if (tries >= 20) throw error;
-        await sleep(200);
-      }
-    }
-  }
-
-  close(): void {
-    for (const client of this.#open.values()) client.close();
-    this.#open.clear();
-  }
+async function readAll(clients: EndpointClients, prefix: string): Promise<Map<string, string>> {
+  const found = await clients.ask((client) =>
+    client
+      .getAll()
+      .prefix(prefix)
+      .options({ deadline: Date.now() + 5_000 })
+      .strings(),
+  );
+  return new Map(Object.entries(found));
 }
 
 /** Watches from the first revision on; where an endpoint ends the watch it goes on at the next, from where it was. */
-function watch(clients: Clients, prefix: string, seen: Set<number>): { end(): Promise<void> } {
+function watch(clients: EndpointClients, prefix: string, seen: Set<number>): { end(): Promise<void> } {
   let [at, revision, over] = [0, 1, false];
   let client: Etcd3 | undefined;
   let watcher: Watcher | undefined;

@@ -22,7 +22,7 @@ afterAll(() => lab?.down());
 
 describe('upgrade_etcd', () => {
   it('goes on from where it stood when it was killed, after any step', async () => {
-    const traffic = await cluster.traffic(HOSTS);
+    const traffic = await cluster.traffic(HOSTS, { leaseSeconds: 8 });
     const words = ['upgrade_etcd', '-e', `ETCD_VERSION=${WAY[1]}`];
     // A restart that was begun goes on without its run, so that the next one may find one more done.
     const steps = [

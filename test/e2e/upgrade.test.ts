@@ -5,7 +5,7 @@ import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectDone, expectRefused, wasUnharmed } from './cluster.ts';
 import type { Traffic } from './traffic.ts';
-import { Versions } from './versions.ts';
+import { longestGapMs, Versions } from './versions.ts';
 
 const LAB = 'upgrade';
 const HOSTS = ['h1', 'h2', 'h3'];
@@ -20,11 +20,11 @@ beforeAll(async () => {
   lab = await openLab({ name: LAB, hosts: 3, fresh: true });
   cluster = await Cluster.of(lab, WAY[0]!, HOSTS);
   versions = new Versions(cluster, HOSTS);
-  traffic = await cluster.traffic(HOSTS);
+  traffic = await cluster.traffic(HOSTS, { leaseSeconds: 8 });
 });
 afterAll(() => lab?.down());
 
-describe('upgrade_etcd, while a client writes and watches', () => {
+describe('upgrade_etcd, while clients write, watch and hold a lease', () => {
   it('shows in check mode its way, its gates and what becomes of each setting, and changes nothing', async () => {
     const { code, stdout, text } = await versions.upgrade('3.5.30', '-C');
     expect(code, text).toBe(0);
@@ -56,8 +56,8 @@ describe('upgrade_etcd, while a client writes and watches', () => {
     expectRefused(await cluster.play(other, HOSTS), 'play upgrade_etcd -e ETCD_VERSION=3.6.16');
   });
 
-  it('has lost no write and missed no event, and has given no version a setting that it does not know', async () => {
-    await wasUnharmed(traffic, WAY.join(' → '), 5_000);
+  it('has lost no write, no event and no lease, and has given no version a setting that it does not know', async () => {
+    await wasUnharmed(traffic, WAY.join(' → '), longestGapMs(HOSTS.length));
     await versions.knowTheirSettings();
   });
 });
