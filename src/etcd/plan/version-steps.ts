@@ -129,10 +129,13 @@ export function firmGround(state: ClusterState, due: readonly string[]): Refusal
   return refusals;
 }
 
+/** Before it stops, etcd waits for open streams, its longest request time: 5 s and two election timeouts (E/server/embed/etcd.go, Close). */
 export function smallWarning({ voters }: ClusterState): string[] {
   if (voters.length > 2) return [];
   const size = `${voters.length} ${plural(voters, 'member', 'members')}`;
-  return [`with ${size} nothing is served while one of them is restarted: some seconds each time`];
+  return [
+    `with ${size} nothing is served while one of them is restarted: some seconds each time, up to ten where clients watch; shorter leases may expire`,
+  ];
 }
 
 /** All members at once: it is a matter of the whole cluster. */

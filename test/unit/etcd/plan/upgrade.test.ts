@@ -146,7 +146,7 @@ describe('an upgrade', () => {
   it('warns where nothing is served meanwhile', () => {
     const plan = planUpgrade(upgrade(all('3.5.16', 1), '3.5.30'));
     expect(plan.kind === 'plan' && plan.warnings).toEqual([
-      'with 1 member nothing is served while one of them is restarted: some seconds each time',
+      'with 1 member nothing is served while one of them is restarted: some seconds each time, up to ten where clients watch; shorter leases may expire',
     ]);
   });
 });
