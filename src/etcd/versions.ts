@@ -11,8 +11,8 @@ export const minors = ['3.3', '3.4', '3.5', '3.6', '3.7'] as const;
 export type Minor = (typeof minors)[number];
 
 /**
- * The version that is installed unless ETCD_VERSION says another: the newest that the lab's tests prove end to end.
- * A minor version is entered once upgrading to it and back is proven too, not before.
+ * The version that is installed unless ETCD_VERSION says another: the newest that Debian has packages of, so that the lab's
+ * tests prove it on every machine. Newer ones are proven only where there is Go to build them with.
  */
 export const defaultVersion = '3.5.30';
 
@@ -67,8 +67,9 @@ export function isEndOfLife(version: string): boolean {
 
 /**
  * etcd's settings by their environment names, by the first and the last minor version that knows them. Read off the
- * servers themselves, 3.3.25, 3.4.23, 3.5.16, 3.5.30, 3.6.14 and 3.7.1: a name not in the table is one that they call an
- * "unrecognized environment variable" (a mere warning, so a setting that was dropped would vanish unnoticed).
+ * servers themselves, 3.3.25, 3.4.23, 3.5.16, 3.5.30, 3.6.14 and 3.7.1, and held against 3.5.35, 3.6.16 and 3.7.3: a name not
+ * in the table is one that they call an "unrecognized environment variable" (a mere warning, so a setting that was dropped
+ * would vanish unnoticed).
  */
 const known: readonly (readonly [since: Minor, until: Minor, names: string])[] = [
   [

@@ -9,16 +9,23 @@ export interface Leg {
   minor: boolean;
 }
 
-/** The newest release of each minor version when this was written: what lies between where none is at hand or named. */
+/**
+ * The newest release of each minor version when this was written (November 2026): what lies between where none is at hand or
+ * named. 3.3 and 3.5 to 3.7 as the Go module proxy lists them; 3.4 ended with 3.4.45, by etcd's announcement of June 2026.
+ */
 export const newest: Readonly<Record<Minor, string>> = {
   '3.3': '3.3.27',
-  '3.4': '3.4.37',
+  '3.4': '3.4.45',
   '3.5': '3.5.35',
   '3.6': '3.6.16',
   '3.7': '3.7.3',
 };
 
-/** The oldest release of a minor version that may be left for the next one (etcd-io/website upgrades/upgrade_3_4, _3_6, _3_7). */
+/**
+ * The oldest release of a minor version that may be left for the next one. 3.5 and 3.6 are of etcd's upgrade guides
+ * (etcd-io/website upgrades/upgrade_3_6 and _3_7; earlier states of the former asked for 3.5.20, then 3.5.26); of 3.3 the
+ * last that crashes at a restart is 3.3.21.
+ */
 export const leaveFrom: Readonly<Partial<Record<Minor, { least: string; why: string }>>> = {
   '3.3': { least: '3.3.22', why: 'older ones may crash while 3.4 is brought' },
   '3.5': { least: '3.5.32', why: 'older ones bring learners, removed members and v2 logs into 3.6 in a wrong shape' },
