@@ -32,11 +32,31 @@ export function otherName(name: string): string | undefined {
   return RENAMED.includes(bare) ? `ETCD_EXPERIMENTAL_${bare}` : undefined;
 }
 
+/** Feature gates that never were flags, by the minor version that has them first (E/server/features/etcd_features.go). */
+const OTHER_GATES: Readonly<Record<string, Minor>> = {
+  AllAlpha: '3.6',
+  AllBeta: '3.6',
+  SetMemberLocalAddr: '3.6',
+  FastLeaseKeepAlive: '3.7',
+  PriorityRequest: '3.7',
+};
+
 /** Why a version does not start with this value, although it knows the setting; undefined where it does. */
 export function valueProblem(version: string, name: string, value: string): string | undefined {
-  const since36 = minors.indexOf(minorOf(version)!) >= minors.indexOf('3.6');
+  const at = minors.indexOf(minorOf(version)!);
+  const since36 = at >= minors.indexOf('3.6');
   if (name === 'ETCD_V2_DEPRECATION' && value === 'not-yet' && since36) return 'write-only is the least from 3.6 on';
-  return undefined;
+  if (name === 'ETCD_DISCOVERY_FALLBACK' && value === 'proxy' && since36) return 'there are no proxies from 3.6 on';
+  if (name !== GATE_SETTING) return undefined;
+  const gates = gatesOf(value);
+  const unknown = gates.find(([gate]) => {
+    const since = Object.values(GATES).includes(gate) ? '3.6' : OTHER_GATES[gate];
+    return since === undefined || minors.indexOf(since) > at;
+  });
+  if (unknown) return `it does not know the gate ${unknown[0]}`;
+  const isOn = (gate: string) => gates.some(([one, on]) => one === gate && on === 'true');
+  const isLame = isOn('LeaseCheckpointPersist') && !isOn('LeaseCheckpoint') && !isOn('AllAlpha');
+  return isLame ? 'LeaseCheckpointPersist needs LeaseCheckpoint=true beside it' : undefined;
 }
 
 /**
@@ -74,13 +94,19 @@ export function translateSettings(
 
 /** Feature gates as the flags that they were; a gate that was no flag keeps the setting, which is then complained of. */
 function flagsOf(gates: string): [string, string][] {
+  return gatesOf(gates).map(([name, value]): [string, string] => {
+    const flag = Object.keys(GATES).find((key) => GATES[key] === name);
+    return flag === undefined ? [GATE_SETTING, gates] : [flag, value];
+  });
+}
+
+function gatesOf(gates: string): [name: string, value: string][] {
   return gates
     .split(',')
     .filter((one) => one.trim() !== '')
-    .map((one): [string, string] => {
+    .map((one) => {
       const [name = '', value = ''] = one.split('=').map((part) => part.trim());
-      const flag = Object.keys(GATES).find((key) => GATES[key] === name);
-      return flag === undefined ? [GATE_SETTING, gates] : [flag, value];
+      return [name, value];
     });
 }
 
@@ -94,14 +120,22 @@ interface NewDefault {
   note: string;
 }
 
-/** Read off the servers' own defaults (E/server/embed/config.go, NewConfig) and the upgrade guides. */
+/** Read off what the servers themselves say (`etcd --help` of 3.3.25, 3.4.23, 3.5.35, 3.6.16, 3.7.3) and the upgrade guides. */
 const DEFAULTS: readonly NewDefault[] = [
+  { name: 'ETCD_CORS', since: '3.4', was: 'none', is: '*', note: 'web pages of any origin may ask' },
   {
     name: 'ETCD_ENABLE_V2',
     since: '3.4',
     was: 'true',
     is: 'false',
     note: 'the v2 API is no longer served unless it is set',
+  },
+  {
+    name: 'ETCD_BACKEND_BBOLT_FREELIST_TYPE',
+    since: '3.5',
+    was: 'array',
+    is: 'map',
+    note: 'faster where the database is large',
   },
   { name: 'ETCD_PRE_VOTE', since: '3.5', was: 'false', is: 'true', note: 'a member that was away unseats no leader' },
   {
@@ -120,11 +154,30 @@ const DEFAULTS: readonly NewDefault[] = [
   },
 ];
 
+/** A setting that does another thing under the same name and value, from a minor version on. */
+interface NewMeaning {
+  name: string;
+  since: Minor;
+  was: string;
+  is: string;
+}
+
+/** From etcd's change logs and the servers' own help. */
+const MEANINGS: readonly NewMeaning[] = [
+  {
+    name: 'ETCD_LISTEN_PEER_URLS',
+    since: '3.6',
+    was: 'answers clients too',
+    is: 'answers members only, and no client any more',
+  },
+  { name: 'ETCD_V2_DEPRECATION', since: '3.6', was: 'counts', is: 'is ignored: write-only holds' },
+];
+
 /** What a version does with one setting. */
 export interface SettingChange {
   name: string;
-  /** `gone`: nothing takes its place. `default`: it is not set, and means another value. */
-  kind: 'kept' | 'renamed' | 'gone' | 'added' | 'changed' | 'default';
+  /** `gone`: nothing takes its place. `default`: it is not set, and means another value. `means`: it is set, and does another thing. */
+  kind: 'kept' | 'renamed' | 'gone' | 'added' | 'changed' | 'means' | 'default';
   /** In words, behind the name. */
   words: string;
 }
@@ -147,6 +200,8 @@ export function settingChanges(
   const lines = names.flatMap((name): SettingChange[] => {
     const [old, fresh] = [now.get(name), then.get(name)];
     if (old !== undefined && fresh !== undefined) {
+      const meaning = newMeaning(name, from, to);
+      if (old === fresh && meaning !== undefined) return [{ name, kind: 'means', words: meaning }];
       if (old === fresh) return [{ name, kind: 'kept', words: 'as it is' }];
       return [{ name, kind: 'changed', words: `${old} becomes ${fresh}` }];
     }
@@ -176,7 +231,7 @@ export function settingChanges(
   );
 }
 
-const RANK: SettingChange['kind'][] = ['gone', 'renamed', 'changed', 'default', 'added', 'kept'];
+const RANK: SettingChange['kind'][] = ['gone', 'renamed', 'changed', 'means', 'default', 'added', 'kept'];
 
 /** What etcd-play renders itself under other names. */
 function twinOf(name: string, then: ReadonlyMap<string, string>): string | undefined {
@@ -190,15 +245,25 @@ function twinOf(name: string, then: ReadonlyMap<string, string>): string | undef
   return twin !== undefined && then.has(twin) ? twin : undefined;
 }
 
-function newDefaults(from: string, to: string, then: ReadonlyMap<string, string>): SettingChange[] {
+/** Whether the way from one version to the other leads over the beginning of a minor version. */
+function crossing(from: string, to: string, since: Minor): 'up' | 'down' | undefined {
   const at = (version: string) => minors.indexOf(minorOf(version)!);
-  const [first, last] = [at(from), at(to)];
+  const [first, last, turn] = [at(from), at(to), minors.indexOf(since)];
+  if (first < turn && turn <= last) return 'up';
+  return last < turn && turn <= first ? 'down' : undefined;
+}
+
+function newMeaning(name: string, from: string, to: string): string | undefined {
+  const found = MEANINGS.find((one) => one.name === name && crossing(from, to, one.since) !== undefined);
+  return found && (crossing(from, to, found.since) === 'up' ? found.is : found.was);
+}
+
+function newDefaults(from: string, to: string, then: ReadonlyMap<string, string>): SettingChange[] {
   return DEFAULTS.flatMap(({ name, since, was, is, note }): SettingChange[] => {
-    const turn = minors.indexOf(since);
-    const up = first < turn && turn <= last;
-    const down = last < turn && turn <= first;
-    if ((!up && !down) || then.has(name) || !(knowsSetting(from, name) || knowsSetting(to, name))) return [];
-    const [before, after] = up ? [was, is] : [is, was];
-    return [{ name, kind: 'default', words: `not set: ${before} becomes ${after}${up ? ` (${note})` : ''}` }];
+    const way = crossing(from, to, since);
+    const isSet = then.has(name) || then.has(otherName(name) ?? '');
+    if (way === undefined || isSet || !(knowsSetting(from, name) || knowsSetting(to, name))) return [];
+    const [before, after] = way === 'up' ? [was, is] : [is, was];
+    return [{ name, kind: 'default', words: `not set: ${before} becomes ${after}${way === 'up' ? ` (${note})` : ''}` }];
   });
 }

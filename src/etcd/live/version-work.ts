@@ -204,21 +204,35 @@ export class VersionWork {
   }
 }
 
-/** A row for each setting that does not stay as it is; those of some hosts only with their names. */
+/** A row for each setting that does not stay as it is, those of some hosts only with their names; and those that do. */
 export function settingsText(
   to: string,
   changes: readonly { change: SettingChange; hosts: readonly string[] }[],
   size: number,
 ): string {
   const moved = changes.filter(({ change }) => change.kind !== 'kept' && !ROUTINE.includes(change.name));
-  const kept = new Set(changes.filter(({ change }) => change.kind === 'kept').map(({ change }) => change.name));
-  const width = Math.max(0, ...moved.map(({ change }) => change.name.length));
+  const movedNames = moved.map(({ change }) => change.name);
+  const kept = changes.filter(({ change }) => change.kind === 'kept' && !movedNames.includes(change.name));
+  const width = Math.max(0, ...movedNames.map(({ length }) => length));
   const rows = moved.map(({ change, hosts }) => {
     const where = hosts.length === size ? '' : ` (${hosts.join(', ')})`;
     return `  ${change.kind.padEnd(7)}  ${change.name.padEnd(width)}  ${change.words}${where}`;
   });
-  return [`SETTINGS on etcd ${to}`, ...rows, `  kept     ${kept.size} as they are`].join('\n');
+  const names = [...new Set(kept.map(({ change }) => change.name))];
+  return [`SETTINGS on etcd ${to}`, ...rows, ...wrapped(names, '  kept     ')].join('\n');
 }
+
+/** Names one after the other, in lines that are not too long; below the first all are indented as far. */
+function wrapped(names: readonly string[], label: string): string[] {
+  const lines = [''];
+  for (const name of names) {
+    const last = lines.at(-1)!;
+    if (last.length + name.length > LINE - label.length) lines.push(name);
+    else lines[lines.length - 1] = last === '' ? name : `${last} ${name}`;
+  }
+  return lines.map((line, at) => (at === 0 ? label : ' '.repeat(label.length)) + (line || 'none'));
+}
+const LINE = 110;
 
 /** They follow the members, not the version. */
 const ROUTINE = ['ETCD_INITIAL_CLUSTER', 'ETCD_INITIAL_CLUSTER_STATE', 'ETCD_INITIAL_CLUSTER_TOKEN'];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { otherName, settingChanges, translateSettings, valueProblem } from '../../../src/etcd/setting-changes.ts';
+import { knowsSetting } from '../../../src/etcd/versions.ts';
 
 const line = (settings: Record<string, string>) =>
   Object.entries(settings)
@@ -55,24 +56,148 @@ describe('settings under the name that a version knows', () => {
     expect([...renamed]).toEqual([['ETCD_EXPERIMENTAL_MEMORY_MLOCK', 'ETCD_MEMORY_MLOCK']]);
   });
 
-  it('is told of a value that a version does not start with', () => {
-    expect(valueProblem('3.6.16', 'ETCD_V2_DEPRECATION', 'not-yet')).toMatch(/write-only/);
-    expect(valueProblem('3.5.30', 'ETCD_V2_DEPRECATION', 'not-yet')).toBeUndefined();
-    expect(valueProblem('3.7.3', 'ETCD_V2_DEPRECATION', 'write-only')).toBeUndefined();
+  it.each<[name: string, value: string, refuses: string[], takes: string[]]>([
+    ['ETCD_V2_DEPRECATION', 'not-yet', ['3.6.16', '3.7.3'], ['3.5.30']],
+    ['ETCD_V2_DEPRECATION', 'write-only', [], ['3.5.30', '3.6.16', '3.7.3']],
+    ['ETCD_DISCOVERY_FALLBACK', 'proxy', ['3.6.16', '3.7.3'], ['3.3.25', '3.5.30']],
+    ['ETCD_DISCOVERY_FALLBACK', 'exit', [], ['3.3.25', '3.6.16']],
+    ['ETCD_FEATURE_GATES', 'CompactHashCheck=true,AllBeta=false', [], ['3.6.16', '3.7.3']],
+    ['ETCD_FEATURE_GATES', 'FastLeaseKeepAlive=false', ['3.6.16'], ['3.7.3']],
+    ['ETCD_FEATURE_GATES', 'InitialCorruptCheck=true,Nonsense=true', ['3.6.16', '3.7.3'], []],
+    ['ETCD_FEATURE_GATES', 'LeaseCheckpointPersist=true', ['3.6.16', '3.7.3'], []],
+    ['ETCD_FEATURE_GATES', 'LeaseCheckpointPersist=true,LeaseCheckpoint=true', [], ['3.6.16', '3.7.3']],
+    ['ETCD_NAME', 'proxy', [], ['3.3.25', '3.7.3']],
+  ])('%s=%s is a value that %j do not start with, and %j do', (name, value, refuses, takes) => {
+    for (const version of refuses) expect(valueProblem(version, name, value), version).toMatch(/\w/);
+    for (const version of takes) expect(valueProblem(version, name, value), version).toBeUndefined();
+  });
+});
+
+/** Of each minor version what it drops of the one before, by `etcd --help` of both, and what it is there. */
+const DROPPED: readonly [from: string, to: string, names: Readonly<Record<string, string | undefined>>][] = [
+  ['3.3.25', '3.4.23', { ETCD_CA_FILE: undefined, ETCD_PEER_CA_FILE: undefined }],
+  [
+    '3.4.23',
+    '3.5.35',
+    {
+      ETCD_LOG_OUTPUT: 'ETCD_LOG_OUTPUTS',
+      ETCD_DEBUG: 'ETCD_LOG_LEVEL',
+      ETCD_LOG_PACKAGE_LEVELS: 'ETCD_LOG_LEVEL',
+      ETCD_EXPERIMENTAL_BACKEND_BBOLT_FREELIST_TYPE: 'ETCD_BACKEND_BBOLT_FREELIST_TYPE',
+    },
+  ],
+  [
+    '3.5.35',
+    '3.6.16',
+    {
+      ETCD_ENABLE_V2: undefined,
+      ETCD_EXPERIMENTAL_ENABLE_V2V3: undefined,
+      ETCD_PROXY: undefined,
+      ETCD_PROXY_DIAL_TIMEOUT: undefined,
+      ETCD_PROXY_FAILURE_WAIT: undefined,
+      ETCD_PROXY_READ_TIMEOUT: undefined,
+      ETCD_PROXY_REFRESH_INTERVAL: undefined,
+      ETCD_PROXY_WRITE_TIMEOUT: undefined,
+    },
+  ],
+  [
+    '3.6.16',
+    '3.7.3',
+    {
+      ETCD_DISCOVERY: undefined,
+      ETCD_DISCOVERY_PROXY: undefined,
+      ETCD_EXPERIMENTAL_BOOTSTRAP_DEFRAG_THRESHOLD_MEGABYTES: 'ETCD_BOOTSTRAP_DEFRAG_THRESHOLD_MEGABYTES',
+      ETCD_EXPERIMENTAL_COMPACT_HASH_CHECK_ENABLED: 'CompactHashCheck',
+      ETCD_EXPERIMENTAL_COMPACT_HASH_CHECK_TIME: 'ETCD_COMPACT_HASH_CHECK_TIME',
+      ETCD_EXPERIMENTAL_COMPACTION_BATCH_LIMIT: 'ETCD_COMPACTION_BATCH_LIMIT',
+      ETCD_EXPERIMENTAL_COMPACTION_SLEEP_INTERVAL: 'ETCD_COMPACTION_SLEEP_INTERVAL',
+      ETCD_EXPERIMENTAL_CORRUPT_CHECK_TIME: 'ETCD_CORRUPT_CHECK_TIME',
+      ETCD_EXPERIMENTAL_DISTRIBUTED_TRACING_ADDRESS: 'ETCD_DISTRIBUTED_TRACING_ADDRESS',
+      ETCD_EXPERIMENTAL_DISTRIBUTED_TRACING_INSTANCE_ID: 'ETCD_DISTRIBUTED_TRACING_INSTANCE_ID',
+      ETCD_EXPERIMENTAL_DISTRIBUTED_TRACING_SAMPLING_RATE: 'ETCD_DISTRIBUTED_TRACING_SAMPLING_RATE',
+      ETCD_EXPERIMENTAL_DISTRIBUTED_TRACING_SERVICE_NAME: 'ETCD_DISTRIBUTED_TRACING_SERVICE_NAME',
+      ETCD_EXPERIMENTAL_DOWNGRADE_CHECK_TIME: 'ETCD_DOWNGRADE_CHECK_TIME',
+      ETCD_EXPERIMENTAL_ENABLE_DISTRIBUTED_TRACING: 'ETCD_ENABLE_DISTRIBUTED_TRACING',
+      ETCD_EXPERIMENTAL_ENABLE_LEASE_CHECKPOINT: 'LeaseCheckpoint',
+      ETCD_EXPERIMENTAL_ENABLE_LEASE_CHECKPOINT_PERSIST: 'LeaseCheckpointPersist',
+      ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK: 'InitialCorruptCheck',
+      ETCD_EXPERIMENTAL_MEMORY_MLOCK: 'ETCD_MEMORY_MLOCK',
+      ETCD_EXPERIMENTAL_PEER_SKIP_CLIENT_SAN_VERIFICATION: 'ETCD_PEER_SKIP_CLIENT_SAN_VERIFICATION',
+      ETCD_EXPERIMENTAL_SNAPSHOT_CATCHUP_ENTRIES: 'ETCD_SNAPSHOT_CATCHUP_ENTRIES',
+      ETCD_EXPERIMENTAL_STOP_GRPC_SERVICE_ON_DEFRAG: 'StopGRPCServiceOnDefrag',
+      ETCD_EXPERIMENTAL_TXN_MODE_WRITE_WITH_SHARED_BUFFER: 'TxnModeWriteWithSharedBuffer',
+      ETCD_EXPERIMENTAL_WARNING_APPLY_DURATION: 'ETCD_WARNING_APPLY_DURATION',
+      ETCD_EXPERIMENTAL_WARNING_UNARY_REQUEST_DURATION: 'ETCD_WARNING_UNARY_REQUEST_DURATION',
+      ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL: 'ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL',
+    },
+  ],
+];
+const dropped = DROPPED.flatMap(([from, to, names]) =>
+  Object.entries(names).map(([name, becomes]) => [from, to, name, becomes] as const),
+);
+/** What etcd-play works out by itself: the level of its log, from ETCD_LOG_LEVEL. */
+const COMPOSED: Readonly<Record<string, string>> = { ETCD_LOG_LEVEL: 'info' };
+
+describe('what a minor version drops', () => {
+  it.each(dropped)('from %s to %s: %s becomes %s', (from, to, name, becomes) => {
+    expect(knowsSetting(from, name)).toBe(true);
+    expect(knowsSetting(to, name)).toBe(false);
+    const { settings } = translateSettings({ [name]: 'x' }, to);
+    const then = new Map(Object.entries(becomes && COMPOSED[becomes] ? { [becomes]: COMPOSED[becomes] } : settings));
+    if (becomes === undefined) then.delete(name);
+    const [found] = settingChanges({ from, to }, new Map([[name, 'x']]), then).filter((one) => one.name === name);
+    expect(found).toEqual(
+      becomes === undefined
+        ? { name, kind: 'gone', words: `${to} does not know it` }
+        : {
+            name,
+            kind: 'renamed',
+            words: `is ${becomes.startsWith('ETCD_') ? '' : 'the feature gate '}${becomes} there`,
+          },
+    );
+    // Left as it is given, for the reader of the settings to complain of.
+    if (becomes === undefined) expect(settings).toEqual({ [name]: 'x' });
   });
 });
 
 describe('what a version does with the settings that are in use', () => {
   it.each<[string, string, Record<string, string>, Record<string, string>, string[]]>([
-    ['3.3.25', '3.4.23', {}, { ETCD_LOGGER: 'zap' }, ['ETCD_ENABLE_V2 default', 'ETCD_LOGGER added']],
+    [
+      '3.3.25',
+      '3.4.23',
+      {},
+      { ETCD_LOGGER: 'zap' },
+      ['ETCD_CORS default', 'ETCD_ENABLE_V2 default', 'ETCD_LOGGER added'],
+    ],
     [
       '3.3.25',
       '3.4.23',
       { ETCD_DEBUG: 'true' },
       { ETCD_LOG_LEVEL: 'debug', ETCD_ENABLE_V2: 'true' },
-      ['ETCD_DEBUG renamed', 'ETCD_ENABLE_V2 added'],
+      ['ETCD_DEBUG renamed', 'ETCD_CORS default', 'ETCD_ENABLE_V2 added'],
     ],
-    ['3.4.23', '3.5.16', { ETCD_PRE_VOTE: 'false' }, { ETCD_PRE_VOTE: 'false' }, ['ETCD_PRE_VOTE kept']],
+    [
+      '3.4.23',
+      '3.5.16',
+      { ETCD_PRE_VOTE: 'false' },
+      { ETCD_PRE_VOTE: 'false' },
+      ['ETCD_BACKEND_BBOLT_FREELIST_TYPE default', 'ETCD_PRE_VOTE kept'],
+    ],
+    [
+      '3.4.23',
+      '3.5.16',
+      { ETCD_EXPERIMENTAL_BACKEND_BBOLT_FREELIST_TYPE: 'map' },
+      { ETCD_BACKEND_BBOLT_FREELIST_TYPE: 'map' },
+      ['ETCD_EXPERIMENTAL_BACKEND_BBOLT_FREELIST_TYPE renamed', 'ETCD_PRE_VOTE default'],
+    ],
+    [
+      '3.5.35',
+      '3.6.16',
+      { ETCD_LISTEN_PEER_URLS: 'a', ETCD_V2_DEPRECATION: 'gone', ETCD_SNAPSHOT_COUNT: '5' },
+      { ETCD_LISTEN_PEER_URLS: 'a', ETCD_V2_DEPRECATION: 'gone', ETCD_SNAPSHOT_COUNT: '5' },
+      ['ETCD_LISTEN_PEER_URLS means', 'ETCD_V2_DEPRECATION means', 'ETCD_SNAPSHOT_COUNT kept'],
+    ],
+    ['3.6.16', '3.7.3', { ETCD_LISTEN_PEER_URLS: 'a' }, { ETCD_LISTEN_PEER_URLS: 'a' }, ['ETCD_LISTEN_PEER_URLS kept']],
     [
       '3.5.35',
       '3.6.16',
@@ -107,13 +232,15 @@ describe('what a version does with the settings that are in use', () => {
   });
 
   it('is said in words', () => {
+    const peer = ['ETCD_LISTEN_PEER_URLS', 'a'] as const;
     const said = settingChanges(
       { from: '3.5.35', to: '3.6.16' },
-      new Map([['ETCD_ENABLE_V2', 'false']]),
-      new Map([['ETCD_V2_DEPRECATION', 'write-only']]),
+      new Map([['ETCD_ENABLE_V2', 'false'], peer]),
+      new Map([['ETCD_V2_DEPRECATION', 'write-only'], peer]),
     );
     expect(said.map(({ name, words }) => `${name} ${words}`)).toEqual([
       'ETCD_ENABLE_V2 3.6.16 does not know it',
+      'ETCD_LISTEN_PEER_URLS answers members only, and no client any more',
       'ETCD_SNAPSHOT_COUNT not set: 100000 becomes 10000 (the log is cut more often, and takes less memory)',
       'ETCD_V2_DEPRECATION is write-only there',
     ]);

@@ -47,14 +47,23 @@ it('releases at hand are found in both layouts', async () => {
   }
 });
 
-it('settings are shown with the hosts where not all have them', () => {
+it('settings are shown with the hosts where not all have them, and those that stay by their names', () => {
+  const KEPT = [
+    'ETCD_NAME',
+    'ETCD_DATA_DIR',
+    'ETCD_QUOTA_BACKEND_BYTES',
+    'ETCD_HEARTBEAT_INTERVAL',
+    'ETCD_ELECTION_TIMEOUT',
+    'ETCD_AUTO_COMPACTION_RETENTION',
+  ];
   const change = (name: string, kind: 'gone' | 'kept', words: string) => ({ name, kind, words });
   const shown = settingsText(
     '3.6.16',
     [
       { change: change('ETCD_ENABLE_V2', 'gone', '3.6.16 does not know it'), hosts: ['h1', 'h2'] },
       { change: change('ETCD_PROXY', 'gone', '3.6.16 does not know it'), hosts: ['h2'] },
-      { change: change('ETCD_NAME', 'kept', 'as it is'), hosts: ['h1', 'h2'] },
+      { change: change('ETCD_PROXY', 'kept', 'as it is'), hosts: ['h1'] },
+      ...KEPT.map((name) => ({ change: change(name, 'kept', 'as it is'), hosts: ['h1', 'h2'] })),
     ],
     2,
   );
@@ -63,7 +72,8 @@ it('settings are shown with the hosts where not all have them', () => {
       'SETTINGS on etcd 3.6.16',
       '  gone     ETCD_ENABLE_V2  3.6.16 does not know it',
       '  gone     ETCD_PROXY      3.6.16 does not know it (h2)',
-      '  kept     1 as they are',
+      '  kept     ETCD_NAME ETCD_DATA_DIR ETCD_QUOTA_BACKEND_BYTES ETCD_HEARTBEAT_INTERVAL ETCD_ELECTION_TIMEOUT',
+      '           ETCD_AUTO_COMPACTION_RETENTION',
     ].join('\n'),
   );
 });
