@@ -2,7 +2,7 @@ import { PlayError } from '../../errors.ts';
 import { once, type Play, play, step } from '../../runner/playbook.ts';
 import type { ChangePlan, Planned } from '../plan/action.ts';
 import { alarms } from '../plan/health.ts';
-import { planText, refusalError } from '../plan/plan.ts';
+import { planText, refusalError, stoppedError } from '../plan/plan.ts';
 import { proveMember, untilMembersAgree } from '../proof.ts';
 import { clusterReport } from '../report.ts';
 import type { EndpointHealth } from '../tables.ts';
@@ -84,12 +84,7 @@ async function decide<A>(cluster: LiveCluster, operation: Operation<A>, first = 
   const decided = await operation.plan();
   if (first) for (const warning of decided.warnings ?? []) cluster.run.say(warning, 'warning');
   if (decided.kind === 'refused') {
-    const error = refusalError(decided.refusals);
-    if (first) throw error;
-    const ways = [...new Set(decided.refusals.map(({ next }) => next))];
-    throw new PlayError(`stopped on the way: ${error.errors.map(({ message }) => message).join('; ')}`, {
-      next: `What was done so far stands. ${ways.join(' ')} Then the same again goes on from there.`,
-    });
+    throw first ? refusalError(decided.refusals) : stoppedError(decided.refusals);
   }
   return decided;
 }

@@ -46,6 +46,15 @@ export function refusalError(refusals: readonly Refusal[], started: readonly str
   return new ManyErrors(`Refused, and ${done}:`, errors);
 }
 
+/** The same in the middle of a plan: some of it has been done, and the same again goes on once the way is free. */
+export function stoppedError(refusals: readonly Refusal[]): PlayError {
+  const words = refusals.map(({ host, reason }) => (host ? `${host}: ${reason}` : reason));
+  const ways = [...new Set(refusals.map(({ next }) => (/[.…]$/.test(next) ? next : `${next}.`)))];
+  return new PlayError(`stopped on the way: ${words.join('; ')}`, {
+    next: `What was done so far stands. ${ways.join(' ')} Then the same again goes on from there.`,
+  });
+}
+
 /** Members that were started to be asked and have fallen silent again: without their word no plan is safe. */
 export function silentError(hosts: readonly string[]): PlayError {
   return new PlayError(`etcd was started on ${hosts.join(', ')} and has data there, but does not answer`, {

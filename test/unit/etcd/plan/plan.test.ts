@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeError, ExitCode } from '../../../../src/errors.ts';
-import { planText, refusalError, silentError } from '../../../../src/etcd/plan/plan.ts';
+import { planText, refusalError, silentError, stoppedError } from '../../../../src/etcd/plan/plan.ts';
 
 describe('a plan in print', () => {
   it('has a row for each step, with its hosts, what it does to the quorum and how it is undone', () => {
@@ -51,6 +51,20 @@ describe('refusals as an error', () => {
   it('do not hide that members had to be started before', () => {
     expect(refusalError(refusals, ['h1', 'h3']).message).toBe(
       'Refused, and etcd was started on h1, h3, nothing else was changed:',
+    );
+  });
+
+  it('in the middle of a plan are one sentence with the hosts, and with each way out once', () => {
+    const lost = (host: string) => ({
+      host,
+      reason: 'it cannot be reached',
+      next: 'Bring it back, or: play replace_etcd -l h1',
+    });
+    expect(describeError(stoppedError([lost('h1'), lost('h2'), ...refusals.slice(1)]))).toBe(
+      [
+        'stopped on the way: h1: it cannot be reached; h2: it cannot be reached; two clusters',
+        '  → What was done so far stands. Bring it back, or: play replace_etcd -l h1. Part them. Then the same again goes on from there.',
+      ].join('\n'),
     );
   });
 
