@@ -3,6 +3,7 @@ import { type Lab, openLab } from '../lab/lab.ts';
 import { Cluster, expectDone, expectRefused, wasUnharmed } from './cluster.ts';
 import { cannotHave, NEWEST } from './newest.ts';
 import type { Traffic } from './traffic.ts';
+import { longestGapMs } from './versions.ts';
 import { etcdctl } from './witness.ts';
 
 const LAB = 'downgrade';
@@ -91,6 +92,6 @@ describe('downgrade_etcd', () => {
   });
 
   it('has cost no acknowledged write, no event of a watch and no lease', async () => {
-    await wasUnharmed(traffic, `from ${NEW} down to ${OLD}`, 5_000);
+    await wasUnharmed(traffic, `from ${NEW} down to ${OLD}`, longestGapMs(HOSTS.length));
   });
 });
