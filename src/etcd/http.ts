@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { get } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
@@ -7,6 +8,7 @@ import type { ClientIdentity, MemberAddress } from './client.ts';
 /** What a member answers to an HTTP GET at one of its addresses. */
 export interface HttpAnswer {
   status: number;
+  headers: IncomingHttpHeaders;
   body: string;
 }
 
@@ -28,7 +30,7 @@ export async function askHttp(
       response.on('data', (chunk: string) => {
         body += chunk;
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
     });
     request.setTimeout(deadlineMs, () => request.destroy(new Error('no answer')));
     request.on('error', reject);

@@ -186,9 +186,14 @@ export class LiveCluster {
   }
 
   /** The etcd.conf of a host in a cluster that has formed. */
-  configuration(host: string, pairs: readonly MemberPair[], trustedCa = this.ca): string {
+  configuration(
+    host: string,
+    pairs: readonly MemberPair[],
+    trustedCa = this.ca,
+    settings: EtcdSettings = this.own(host),
+  ): string {
     return renderConfiguration({
-      settings: this.own(host),
+      settings,
       initialCluster: pairs,
       state: 'existing',
       arch: this.archOf(host),

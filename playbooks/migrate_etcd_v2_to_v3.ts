@@ -1,0 +1,73 @@
+import { playbook, variable } from 'etcd-play';
+import {
+  carryOut,
+  etcdVariables,
+  LiveCluster,
+  LiveMigration,
+  type MigrateAction,
+  planMigrate,
+  type Refusal,
+  refusalError,
+} from 'etcd-play/etcd';
+
+const WHICH = 'Which';
+const HOW = 'How';
+
+export default playbook({
+  name: 'migrate_etcd_v2_to_v3',
+  description: 'bring the keys of the v2 API to v3, with their TTLs',
+  hosts: 'etcd',
+  alsoReads: etcdVariables,
+  whole: true,
+  variables: {
+    prefix: variable.text('Only keys of v2 that begin so.', {
+      section: WHICH,
+      otherwise: 'all keys',
+      example: '/app/',
+    }),
+    dest_prefix: variable.text('What they begin with in v3.', { section: WHICH, otherwise: 'the same' }),
+    overwrite: variable.flag('Keys of v3 with another value, or another end, get that of v2; they are saved first.', {
+      section: HOW,
+      default: false,
+    }),
+    leave_out: variable.flag('Leave out keys whose bytes the v2 API does not give out.', {
+      section: HOW,
+      default: false,
+    }),
+    still_for: variable.duration('How long v2 is watched for writers.', {
+      section: HOW,
+      default: 2_000,
+      otherwise: '2s',
+      min: '1s',
+      max: '1h',
+    }),
+  },
+
+  async *plays(run) {
+    const cluster = await LiveCluster.open(run);
+    const prefix = run.value('prefix') ?? '';
+    const mapping = { prefix, destPrefix: run.value('dest_prefix') ?? prefix };
+    const [overwrite, leaveOut] = [run.value('overwrite'), run.value('leave_out')];
+    const migration = new LiveMigration(cluster, { mapping, overwrite, leaveOut, stillForMs: run.value('still_for') });
+    let afterwards: readonly Refusal[] = [];
+
+    yield* carryOut<MigrateAction>(cluster, {
+      async plan() {
+        const found = await migration.look();
+        const { hosts, switched, backedUp, done } = migration;
+        const { afterwards: against, ...plan } = planMigrate({
+          sight: cluster.sight(),
+          limited: run.hosts,
+          allHosts: run.allHosts,
+          ...{ hosts, found, overwrite, leaveOut, switched, backedUp, done },
+          word: cluster.allSettings[0]!.clusterToken,
+        });
+        if (against) afterwards = against;
+        return plan;
+      },
+      perform: (action) => migration.perform(action),
+      report: () => migration.report(),
+    });
+    if (afterwards.length > 0) throw refusalError(afterwards);
+  },
+});
