@@ -15,6 +15,7 @@ import {
   etcdVariables,
   existingParent,
   keepFile,
+  knowsV2,
   linkLatest,
   localTools,
   type Manifest,
@@ -36,6 +37,12 @@ import {
   type SnapshotSums,
   saveOnHost,
   streamSnapshot,
+  type TakenV2,
+  takeV2,
+  type V2State,
+  v2FileName,
+  v2GetFrom,
+  v2State,
   writeMetrics,
   zstdAvailable,
 } from 'etcd-play/etcd';
@@ -124,6 +131,7 @@ export default playbook({
     const started = performance.now();
     const candidates = new Map<string, BackupCandidate>();
     const apis = new Map<string, MemberApi>();
+    const v2States = new Map<string, V2State>();
     const members = new Map<string, Awaited<ReturnType<MemberApi['members']>>>();
     const failures: PlayError[] = [];
     let plan: Extract<BackupPlan, { kind: 'backup' }> | undefined;
@@ -131,6 +139,7 @@ export default playbook({
     let work: string | undefined;
     let taken: { host: string; sums: SnapshotSums; takenAt: Date; tookMs: number } | undefined;
     let proven: Proven | undefined;
+    let v2: TakenV2 | undefined;
     let manifest: Manifest | undefined;
     let kept: string | undefined;
     const done = { removed: [] as string[], tookMs: 0, succeeded: false };
@@ -165,6 +174,7 @@ export default playbook({
               const [status, list] = await Promise.all([api.status(), api.members()]);
               members.set(host, list);
               candidates.set(host, { host, status, silence: '' });
+              if (knowsV2(status.version)) v2States.set(host, await v2State(await v2Get(host)));
               return { summary: `etcd ${status.version}` };
             } catch (error) {
               apis.get(host)?.close();
@@ -189,6 +199,7 @@ export default playbook({
                 verify === 'none'
                   ? 'check its sum'
                   : `check its sum and its database${verify === 'trial' ? ', restore it on trial and compare it with its member' : ''}`,
+                ...(v2Hosts().length > 0 ? ['save what the v2 API holds too, by etcdctl backup'] : []),
                 `keep it in ${folder}${copyTo ? ` and ${copyTo}` : ''}`,
                 retentionText(policy),
               ].filter((one) => one !== ''),
@@ -249,6 +260,26 @@ export default playbook({
             }
             return { summary: `revision ${proven.database.revision}` };
           }),
+          once('Data of the v2 API are saved', async () => {
+            const [source] = v2Hosts().toSorted((a, b) => Number(b === host) - Number(a === host));
+            if (!taken || source === undefined) return { skipped: true };
+            try {
+              await rm(v2File(), { force: true });
+              v2 = await takeV2({
+                connection: await run.connect(source),
+                settings: own(source),
+                get: await v2Get(source),
+                file: v2File(),
+                folder: work!,
+                tools: verify === 'trial' ? tools : undefined,
+                signal: run.signal,
+              });
+            } catch (error) {
+              taken = undefined;
+              return giveUpOn(host, error);
+            }
+            return { changed: true, summary: v2.facts ? `${v2.facts.keys} keys` : '' };
+          }),
         ],
       });
       if (taken) break;
@@ -265,7 +296,14 @@ export default playbook({
           const stored = isPacked ? await packFile(plain, packed, { compression, recipients }, run.signal) : sums;
           const revision = proven?.database.revision ?? status.revision;
           const encryption = recipients.length > 0 ? 'age' : 'none';
-          const name = backupFileName({ cluster: clusterToken, takenAt, revision, compression, encryption });
+          const naming = { cluster: clusterToken, takenAt, revision, compression, encryption } as const;
+          const name = backupFileName(naming);
+          let v2Kept = v2 && v2File();
+          if (v2 && recipients.length > 0) {
+            v2Kept = join(work!, 'v2-packed');
+            const sealed = await packFile(v2File(), v2Kept, { compression: 'none', recipients }, run.signal);
+            v2 = { ...v2, ...sealed };
+          }
           manifest = makeManifest({
             cluster: { name: clusterToken, id: clusterId },
             takenAt,
@@ -277,8 +315,9 @@ export default playbook({
             file: { name, sizeBytes: stored.sizeBytes, sha256: stored.sha256, compression, encryption },
             proven,
             tools,
+            v2: v2 && { name: v2FileName(naming), ...v2 },
           });
-          kept = await keepFile(packed, folder, manifest);
+          kept = await keepFile(packed, folder, manifest, v2Kept);
           done.tookMs = performance.now() - started;
           const note = await linkLatest(folder, work!);
           if (note) run.say(note, 'warning');
@@ -334,6 +373,18 @@ export default playbook({
         }),
       ],
     });
+
+    function v2Hosts(): string[] {
+      return [...v2States].flatMap(([host, state]) => (state === 'content' || state === 'locked' ? [host] : []));
+    }
+
+    function v2File(): string {
+      return join(work!, 'v2.tar.gz');
+    }
+
+    async function v2Get(host: string) {
+      return v2GetFrom(await run.connect(host), clientAddress(own(host)), identity!);
+    }
 
     /** Another member may do better, unless it is this machine that fails, or nobody wants it any more. */
     function giveUpOn(host: string, error: unknown) {

@@ -6,7 +6,9 @@ import {
   backupChoice,
   beginAnew,
   clientAddress,
+  type EtcdTools,
   etcdVariables,
+  findBackups,
   finishRestore,
   freeForData,
   type HostData,
@@ -16,16 +18,21 @@ import {
   LiveCluster,
   localTools,
   lookAtData,
+  type Manifest,
   makeWorkFolder,
   openMemberApi,
+  openV2,
   planRecover,
   planText,
   proveFile,
   type RecoverPlan,
   readIdentities,
   refusalError,
+  refuseV2,
   restoreOn,
+  servesV2,
   timeStamp,
+  type V2Node,
 } from 'etcd-play/etcd';
 
 export default playbook({
@@ -44,6 +51,7 @@ export default playbook({
       otherwise: 'where no data are left: the newest verified one in LOCAL_ETCD_BACKUP_DIR',
     }),
     identity: variable.path('The file with the key of age, where the backup is encrypted.', { section: 'Recover' }),
+    v2: variable.flag('Put back what the backup has of the v2 API.', { section: 'Recover', default: true }),
   },
 
   async *plays(run) {
@@ -137,7 +145,7 @@ export default playbook({
       return;
     }
     if (plan.kind === 'finish') {
-      yield* finishRestore(cluster, plan);
+      yield* finishRestore(cluster, { ...plan, v2: await v2Of(plan.file) });
       return;
     }
     const { way, members, confirm } = plan;
@@ -153,6 +161,7 @@ export default playbook({
     const work = await makeWorkFolder(folder);
     run.onEnd(() => rm(work, { recursive: true, force: true }));
     let proven: Awaited<ReturnType<typeof proveFile>> | undefined;
+    let v2: V2Node | undefined;
     yield play('Prove the backup', {
       tasks: [
         once('Backup is proven', async () => {
@@ -160,6 +169,8 @@ export default playbook({
           const toolsFor = () => localTools({ version, releaseDir, releaseUrl, signal: run.signal });
           const path = resolve(way.file);
           proven = await proveFile({ path, identities, folder: work, toolsFor, withTrial: true, signal: run.signal });
+          const { tools, manifest } = proven;
+          v2 = await openOwnV2(path, manifest?.v2, work, tools);
           return { summary: `revision ${proven.database.revision}, ${proven.restored!.keyCount} keys` };
         }),
       ],
@@ -174,8 +185,31 @@ export default playbook({
       keyCount,
       revision: BigInt(database.revision),
       stamp,
-      markAs: way.file,
+      markAs: backup?.name,
+      v2,
     });
+
+    /** @throws PlayError where it cannot be put back. */
+    async function openOwnV2(path: string, part: Manifest['v2'], work: string, tools: EtcdTools) {
+      if (!part) return undefined;
+      const isServed = cluster.allSettings.every(({ version, enableV2 }) => servesV2(version, enableV2));
+      const sight = { keys: part.facts?.keys, isServed, isWanted: run.value('v2') };
+      const refusals = refuseV2(sight, cluster.allSettings[0]!.version);
+      if (refusals.length > 0) throw refusalError(refusals);
+      if (!sight.isWanted) return undefined;
+      return openV2({ path, part, identities, folder: work, tools, signal: run.signal });
+    }
+
+    /** What a backup that was restored by an earlier run has of the v2 API, where it is still there. */
+    async function v2Of(name: string) {
+      const known = (await findBackups(folder)).find((one) => one.name === name);
+      if (!known?.manifest?.v2) return undefined;
+      const { version, releaseDir, releaseUrl } = cluster.allSettings[0]!;
+      const work = await makeWorkFolder(folder);
+      run.onEnd(() => rm(work, { recursive: true, force: true }));
+      const tools = await localTools({ version, releaseDir, releaseUrl, signal: run.signal });
+      return openOwnV2(known.path, known.manifest.v2, work, tools);
+    }
 
     /** What a running member says of itself, also without a quorum. */
     async function revisionOf(host: string): Promise<bigint | undefined> {

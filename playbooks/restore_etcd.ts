@@ -6,11 +6,13 @@ import {
   clientAddress,
   etcdVariables,
   freeForData,
+  knowsV2,
   LiveCluster,
   localTools,
   type MemberApi,
   makeWorkFolder,
   openMemberApi,
+  openV2,
   type ProvenBackup,
   type ProvenFile,
   planRestore,
@@ -20,8 +22,12 @@ import {
   readIdentities,
   refusalError,
   restoreOn,
+  servesV2,
   takeSafetyBackup,
   timeStamp,
+  type V2Node,
+  v2GetFrom,
+  v2State,
 } from 'etcd-play/etcd';
 
 export default playbook({
@@ -36,6 +42,7 @@ export default playbook({
       otherwise: 'etcd_snapshot.db in LOCAL_ETCD_BACKUP_DIR: the newest verified one',
     }),
     identity: variable.path('The file with the key of age, where it is encrypted.', { section: 'Restore' }),
+    v2: variable.flag('Put back what the backup has of the v2 API.', { section: 'Restore', default: true }),
     safety: variable.flag('Take a backup of what runs now before it is stopped.', {
       section: 'Restore',
       default: true,
@@ -61,6 +68,8 @@ export default playbook({
     const apis = new Map<string, MemberApi>();
     let proven: ProvenFile | undefined;
     let revisionNow: bigint | undefined;
+    let v2: V2Node | undefined;
+    const v2Now: string[] = [];
     let plan: Extract<RestorePlan, { kind: 'restore' }> | undefined;
 
     run.onEnd(async () => {
@@ -90,7 +99,9 @@ export default playbook({
             if (!cluster.answers.get(host)?.status) return { skipped: true };
             const api = await openMemberApi(await connect(), clientAddress(cluster.own(host)), cluster.identity);
             apis.set(host, api);
-            const { revision } = await api.status();
+            const { revision, version } = await api.status();
+            const get = v2GetFrom(await connect(), clientAddress(cluster.own(host)), cluster.identity);
+            if (knowsV2(version) && ['content', 'locked'].includes(await v2State(get))) v2Now.push(host);
             if (revisionNow === undefined || revision > revisionNow) revisionNow = revision;
             return { summary: String(revision) };
           },
@@ -115,7 +126,11 @@ export default playbook({
               withTrial: true,
               signal,
             });
-            return { summary: `revision ${proven.database.revision}, ${proven.restored!.keyCount} keys` };
+            const part = run.value('v2') && isV2Served() ? proven.manifest?.v2 : undefined;
+            const { tools } = proven;
+            v2 = part && (await openV2({ path: resolve(file), part, identities, folder: work, tools, signal }));
+            const more = part ? `, ${part.facts?.keys ?? 'unknown'} keys of the v2 API` : '';
+            return { summary: `revision ${proven.database.revision}, ${proven.restored!.keyCount} keys${more}` };
           },
           { check: 'run' },
         ),
@@ -136,6 +151,8 @@ export default playbook({
               certLocalDir,
               freeBytes: freeForData(sight),
               safety: run.value('safety'),
+              v2: v2Sight(),
+              v2Now,
             });
             if (decided.kind === 'refused') throw refusalError(decided.refusals);
             plan = decided;
@@ -163,6 +180,12 @@ export default playbook({
               work,
               tools: proven!.tools,
               now,
+              v2: v2Now.includes(source)
+                ? {
+                    connection: await run.connect(source),
+                    get: v2GetFrom(await run.connect(source), clientAddress(own), cluster.identity),
+                  }
+                : undefined,
               signal: run.signal,
             });
             return { changed: true, summary: path };
@@ -179,6 +202,16 @@ export default playbook({
       keyCount: backup().keyCount,
       revision: backup().revision,
       stamp,
+      v2,
     });
+
+    function isV2Served(): boolean {
+      return cluster.allSettings.every(({ version, enableV2 }) => servesV2(version, enableV2));
+    }
+
+    function v2Sight() {
+      const part = proven?.manifest?.v2;
+      return part && { keys: part.facts?.keys, isServed: isV2Served(), isWanted: run.value('v2') };
+    }
   },
 });

@@ -9,6 +9,7 @@ import { backupFacts, backupTable, type JudgedBackup } from '../etcd/backup/list
 import { DamagedContentError } from '../etcd/backup/packing.ts';
 import { BadBackupError, proveFile } from '../etcd/backup/prove-file.ts';
 import { fittingTools, localTools } from '../etcd/backup/tools.ts';
+import { openV2 } from '../etcd/backup/v2/open.ts';
 import { makeWorkFolder } from '../etcd/backup/work-folder.ts';
 import { declared } from '../etcd/variables/declarations.ts';
 import type { EtcdSettings } from '../etcd/variables.ts';
@@ -116,7 +117,7 @@ async function judge(
   for (const backup of backups) {
     const folder = await makeWorkFolder(dirname(backup.path));
     try {
-      await proveFile({
+      const proven = await proveFile({
         path: backup.path,
         identities,
         folder,
@@ -127,6 +128,9 @@ async function judge(
             : localTools({ ...releases, version: args.etcdVersion }),
         signal,
       });
+      const { path } = backup;
+      const part = proven.manifest?.v2;
+      if (part && args.trial) await openV2({ path, part, identities, folder, tools: proven.tools, signal });
       backup.judged = { verdict: 'good', reason: '' };
     } catch (error) {
       if (signal.aborted || !(error instanceof PlayError)) throw error;

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Manifest, parseManifest, type Verified, verifiedOf } from './manifest.ts';
+import { type Manifest, parseManifest, type V2Part, type Verified, verifiedOf } from './manifest.ts';
 import { type BackupName, LATEST, manifestName, parseBackupFileName } from './naming.ts';
 import { onDisk } from './on-disk.ts';
 
@@ -42,8 +42,16 @@ async function lookAt(folder: string, name: string): Promise<FoundBackup | undef
     const manifest = parseManifest(text, file);
     if (manifest.file.name !== name) return bad(`its manifest is that of ${manifest.file.name}`);
     if (manifest.file.sizeBytes !== info.size) return bad(`it has ${info.size} bytes, not ${manifest.file.sizeBytes}`);
+    const v2 = manifest.v2 && (await v2Fault(folder, manifest.v2));
+    if (v2) return bad(v2);
     return { ...base, manifest, verified: verifiedOf(manifest.proof), fault: '' };
   } catch (error) {
     return bad((error as Error).message);
   }
+}
+
+async function v2Fault(folder: string, { name, sizeBytes }: V2Part): Promise<string | undefined> {
+  const info = await stat(join(folder, name)).catch(() => undefined);
+  if (!info?.isFile()) return `its v2 data are not there: ${name}`;
+  return info.size === sizeBytes ? undefined : `its v2 data have ${info.size} bytes, not ${sizeBytes}`;
 }

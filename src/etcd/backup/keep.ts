@@ -1,25 +1,26 @@
 import { createReadStream } from 'node:fs';
 import { lstat, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PlayError } from '../../errors.ts';
 import { syncDirectory } from '../releases/cache.ts';
 import { findBackups } from './catalogue.ts';
 import { type Manifest, manifestText } from './manifest.ts';
-import { LATEST, manifestName, parseBackupFileName } from './naming.ts';
+import { LATEST, manifestName, parseBackupFileName, v2NameBeside } from './naming.ts';
 import { onDisk } from './on-disk.ts';
 import { writeFrom } from './packing.ts';
 import { expired, type RetentionPolicy } from './retention.ts';
 
 /**
- * Gives a proven file its name. The manifest comes first: a file that bears a backup's name is whole and has been proven,
+ * Gives a proven file its name, and what was saved of the v2 API beside it. The manifest comes first, the snapshot last: a file that bears a backup's name is whole and has been proven,
  * whenever this is interrupted. Both are on the disk when it returns.
  */
-export async function keepFile(source: string, folder: string, manifest: Manifest): Promise<string> {
+export async function keepFile(source: string, folder: string, manifest: Manifest, v2?: string): Promise<string> {
   const { name } = manifest.file;
   const target = join(folder, name);
   await onDisk(folder, async () => {
     await writeSynced(`${source}.json`, manifestText(manifest));
     await rename(`${source}.json`, join(folder, manifestName(name)));
+    if (v2 !== undefined) await rename(v2, join(folder, manifest.v2!.name));
     await rename(source, target);
     await syncDirectory(folder);
   });
@@ -44,12 +45,14 @@ export async function copyBackup(
   manifest: Manifest,
   signal: AbortSignal,
 ): Promise<void> {
-  const part = join(work, manifest.file.name);
-  const { sha256 } = await writeFrom(part, [createReadStream(path, { highWaterMark: 1024 * 1024 })], signal);
-  if (sha256 !== manifest.file.sha256) {
+  const copied = async ({ name, sha256 }: { name: string; sha256: string }) => {
+    const part = join(work, name);
+    const from = createReadStream(join(dirname(path), name), { highWaterMark: 1024 * 1024 });
+    if ((await writeFrom(part, [from], signal)).sha256 === sha256) return part;
     throw new PlayError(`${folder}: the copy is not what was written`, { next: 'Look at that disk, then run again.' });
-  }
-  await keepFile(part, folder, manifest);
+  };
+  const part = await copied(manifest.file);
+  await keepFile(part, folder, manifest, manifest.v2 && (await copied(manifest.v2)));
 }
 
 /**
@@ -84,7 +87,7 @@ export async function removeExpired(
     // The backup first: without it the manifest is nothing, the other way round it would look unproven.
     await onDisk(folder, async () => {
       await rm(join(folder, name), { force: true });
-      await rm(join(folder, manifestName(name)), { force: true });
+      for (const beside of [manifestName(name), v2NameBeside(name)!]) await rm(join(folder, beside), { force: true });
     });
   }
   await removeOrphans(folder, now);
@@ -93,16 +96,23 @@ export async function removeExpired(
 
 const ORPHAN_MS = 3_600_000;
 
-/** Manifests whose backup never came, since a run was killed just then. */
+/** Manifests and v2 data whose backup never came, since a run was killed just then. */
 async function removeOrphans(folder: string, now: Date): Promise<void> {
   const names = new Set(await onDisk(folder, () => readdir(folder)));
   for (const name of names) {
-    const backup = name.slice(0, -'.json'.length);
-    if (manifestName(backup) !== name || !parseBackupFileName(backup) || names.has(backup)) continue;
+    const backup = name.replace(/\.json$/, '');
+    const isManifest = manifestName(backup) === name && parseBackupFileName(backup) !== undefined;
+    if (!(isManifest ? !names.has(backup) : isV2Name(name) && !hasOwner(name, names))) continue;
     const path = join(folder, name);
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now.getTime() }));
     if (now.getTime() - mtimeMs > ORPHAN_MS) await onDisk(path, () => rm(path, { force: true }));
   }
+}
+
+const isV2Name = (name: string) => /^etcd_.+_r\d{1,19}\.v2\.tar\.gz(\.age)?$/.test(name);
+
+function hasOwner(v2: string, names: ReadonlySet<string>): boolean {
+  return [...names].some((name) => v2NameBeside(name) === v2);
 }
 
 export async function dueIn(folder: string, clusterId: string, policy: RetentionPolicy, now: Date) {

@@ -1,5 +1,6 @@
 import { table } from '../tables.ts';
 import type { FoundBackup } from './catalogue.ts';
+import type { Manifest } from './manifest.ts';
 import { mebibytes } from './report.ts';
 
 /** What a proof made just now says: `unknown` where the proof itself could not be made. */
@@ -28,6 +29,8 @@ export function backupFacts(backup: JudgedBackup): Record<string, unknown> {
     snapshotBytes: manifest?.snapshot.sizeBytes ?? null,
     compression,
     encryption,
+    v2Keys: manifest?.v2?.facts?.keys ?? null,
+    v2File: manifest?.v2?.name ?? null,
     from: manifest?.from.host ?? null,
     etcdVersion: manifest?.from.version ?? null,
     verified: verified !== 'no',
@@ -44,16 +47,35 @@ const VERDICTS = { good: 'good', bad: 'BAD', unknown: 'not proven' } as const;
 /** The table that `play backups` prints: newest first. */
 export function backupTable(backups: readonly JudgedBackup[], now: Date): string {
   const isJudged = backups.some(({ judged }) => judged);
+  const hasV2 = backups.some(({ manifest }) => manifest?.v2);
   const rows = backups.map((one) => [
     one.name,
     age(now.getTime() - one.takenAt.getTime()),
     String(one.revision),
     mebibytes(one.sizeBytes),
     one.manifest?.from.version ?? '?',
+    ...(hasV2 ? [v2Cell(one.manifest?.v2)] : []),
     one.fault === '' ? PROOFS[one.verified] : `no: ${one.fault}`,
     ...(isJudged ? [VERDICTS[one.judged?.verdict ?? 'unknown']] : []),
   ]);
-  return table(['BACKUP', 'AGE', 'REVISION', 'SIZE', 'ETCD', 'VERIFIED', ...(isJudged ? ['NOW'] : [])], rows);
+  return table(
+    [
+      'BACKUP',
+      'AGE',
+      'REVISION',
+      'SIZE',
+      'ETCD',
+      ...(hasV2 ? ['V2 KEYS'] : []),
+      'VERIFIED',
+      ...(isJudged ? ['NOW'] : []),
+    ],
+    rows,
+  );
+}
+
+function v2Cell(v2: Manifest['v2']): string {
+  if (!v2) return '';
+  return v2.facts ? String(v2.facts.keys) : '?';
 }
 
 /** In the largest unit of which there are two at least. */

@@ -1,6 +1,7 @@
 import { InputError } from '../../errors.ts';
 import type { Member } from '../cluster.ts';
 import { type Compression, compressions, type Encryption, encryptions } from './naming.ts';
+import type { V2Facts } from './v2/keys.ts';
 
 /** How a copy was proven before it counted. */
 export interface Proof {
@@ -13,6 +14,20 @@ export interface Proof {
   /** Members that said the same of that revision. */
   agree: readonly string[];
   at: string;
+}
+
+/** What the v2 API holds, where it holds something: in a file of its own, since a snapshot has nothing of it. */
+export interface V2Part {
+  /** A tar of what `etcdctl backup` wrote, packed with gzip and encrypted as the snapshot is. */
+  name: string;
+  sizeBytes: number;
+  sha256: string;
+  /** Missing where users of the v2 API must log in: then nobody could count. */
+  facts?: V2Facts | undefined;
+  /** It was started on trial, by this version of etcd. */
+  startedBy?: string | undefined;
+  /** It held then what its member had: undefined where that was written to meanwhile. */
+  asMember?: boolean | undefined;
 }
 
 /** What lies beside a backup: all that a restore, and the person before it, wants to know. */
@@ -32,6 +47,7 @@ export interface Manifest {
   snapshot: { sizeBytes: number; sha256: string };
   /** The file as it lies here. */
   file: { name: string; sizeBytes: number; sha256: string; compression: Compression; encryption: Encryption };
+  v2?: V2Part | undefined;
   proof: Proof;
 }
 
@@ -73,5 +89,9 @@ export function parseManifest(text: string, file: string): Manifest {
     throw wrong('it says an unknown way of packing');
   }
   if (typeof proof !== 'object') throw wrong('it has no proof');
+  const { v2 } = parsed;
+  if (v2 !== undefined && (!isText(v2.name) || v2.name.includes('/') || !isSize(v2.sizeBytes) || !isSum(v2.sha256))) {
+    throw wrong('it has no sum of the v2 data');
+  }
   return parsed as Manifest;
 }

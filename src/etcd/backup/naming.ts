@@ -43,6 +43,18 @@ export function parseBackupFileName(name: string): BackupName | undefined {
   return backupFileName(parsed) === name ? parsed : undefined;
 }
 
+/** What `etcdctl backup` saved of the v2 API lies beside it: `etcd_orders_20260801T030000Z_r1234.v2.tar.gz.age` */
+export function v2FileName(name: BackupName): string {
+  const plain = backupFileName({ ...name, compression: 'none', encryption: 'none' });
+  return `${plain.slice(0, -'.db'.length)}.v2.tar.gz${ENCRYPTED[name.encryption]}`;
+}
+
+/** The same of a backup's file name; undefined for one that is none. */
+export function v2NameBeside(backupFile: string): string | undefined {
+  const parsed = parseBackupFileName(backupFile);
+  return parsed && v2FileName(parsed);
+}
+
 /** Where the manifest of a backup lies: beside it. */
 export function manifestName(backupFile: string): string {
   return `${backupFile}.json`;

@@ -19,6 +19,7 @@ export interface ManifestInput {
   file: Manifest['file'];
   proven: Proven | undefined;
   tools: EtcdTools | undefined;
+  v2?: Manifest['v2'];
 }
 
 export function makeManifest(input: ManifestInput): Manifest {
@@ -45,6 +46,7 @@ export function makeManifest(input: ManifestInput): Manifest {
     ),
     snapshot: { sizeBytes: snapshot.sizeBytes, sha256: snapshot.sha256 },
     file: input.file,
+    ...(input.v2 && { v2: input.v2 }),
     proof: {
       trailer: snapshot.trailer === 'right',
       database: database && {
@@ -97,9 +99,15 @@ export function backupReport({ path, manifest, tookMs, totalMs, proven, removed 
     `  sha256    ${file.sha256}`,
     `  taken     from ${from.host} (etcd ${from.version}) in ${seconds(tookMs)}, ${speed} MiB/s; ${seconds(totalMs)} in all`,
     `  verified  ${provenText(manifest, proven)}`,
+    ...(manifest.v2 ? [`  v2 API    ${v2Text(manifest.v2)}`] : []),
     ...removed.map((name) => `  removed   ${name}`),
   ];
   return `\n${lines.join('\n')}`;
+}
+
+export function v2Text({ name, facts, startedBy, sizeBytes }: NonNullable<Manifest['v2']>): string {
+  const keys = facts ? `${facts.keys} ${facts.keys === 1 ? 'key' : 'keys'}` : 'keys that nobody could count (log-in)';
+  return `${keys} in ${name} (${mebibytes(sizeBytes)})${startedBy ? `, started on trial by etcd ${startedBy}` : ''}`;
 }
 
 function provenText({ proof, from }: Manifest, proven: Proven | undefined): string {

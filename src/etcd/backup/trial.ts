@@ -43,17 +43,39 @@ export interface TrialRequest {
 export async function tryRestore(request: TrialRequest): Promise<RestoredFacts> {
   const { tools, folder, revision, compactedTo, signal } = request;
   const data = join(folder, 'restored');
+  try {
+    await restore(request, data);
+    const asked = compactedTo ?? -1n;
+    return await whileRunning({ tools, data, signal }, async (api) => factsOf(api, revision, await asked));
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
+}
+
+export interface RunningRequest {
+  tools: EtcdTools;
+  /** A data directory of this machine, which nobody else needs. */
+  data: string;
+  /** What etcd is told beside that it is alone. */
+  flags?: Readonly<Record<string, string>>;
+  signal: AbortSignal;
+}
+
+/** Has etcd run on data of this machine for as long as they are asked. @throws PlayError where it does not start on them. */
+export async function whileRunning<T>(
+  { tools, data, flags = {}, signal }: RunningRequest,
+  ask: (api: MemberApi, socketPath: string) => Promise<T>,
+): Promise<T> {
   // A path to a socket may be a hundred bytes long, and those of backups may be longer.
   const sockets = await mkdtemp(join(tmpdir(), 'play-trial-'));
   try {
-    await restore(request, data);
     const { isGuarded } = await readWriting(join(data, 'member', 'snap', 'db'));
     const identity = isGuarded ? await madeIdentity(sockets) : undefined;
-    const etcd = startEtcd(tools, data, sockets, isGuarded);
+    const etcd = startEtcd(tools, data, sockets, isGuarded, flags);
     try {
       const api = await answering(etcd, join(sockets, CLIENT), identity, signal);
       try {
-        return await factsOf(api, revision, (await compactedTo) ?? -1n);
+        return await ask(api, join(sockets, CLIENT));
       } finally {
         api.close();
       }
@@ -62,7 +84,6 @@ export async function tryRestore(request: TrialRequest): Promise<RestoredFacts> 
     }
   } finally {
     await rm(sockets, { recursive: true, force: true });
-    await rm(data, { recursive: true, force: true });
   }
 }
 
@@ -139,7 +160,13 @@ interface RunningEtcd {
 const KEEPER =
   'exec 3<&0; "$@" </dev/null 3<&- & p=$!; { cat <&3 >/dev/null; kill -9 $p; } 2>/dev/null & wait $p; kill $! 2>/dev/null';
 
-function startEtcd(tools: EtcdTools, data: string, sockets: string, isGuarded: boolean): RunningEtcd {
+function startEtcd(
+  tools: EtcdTools,
+  data: string,
+  sockets: string,
+  isGuarded: boolean,
+  more: Readonly<Record<string, string>>,
+): RunningEtcd {
   const flags = {
     name: 'trial',
     'data-dir': data,
@@ -158,6 +185,7 @@ function startEtcd(tools: EtcdTools, data: string, sockets: string, isGuarded: b
     'heartbeat-interval': '10',
     'election-timeout': '50',
     'quota-backend-bytes': String(2 ** 40),
+    ...more,
   };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const child = spawn('/bin/sh', ['-c', KEEPER, 'trial', tools.etcd, ...args], {

@@ -12,6 +12,8 @@ import { type HostData, type Survivor, type Survivors, survivorsOf } from './sur
 /** A backup that may be gone back to. */
 export interface BackupChoice {
   file: string;
+  /** Of the file itself, also where it was named by a link. */
+  name: string;
   /** Undefined where nothing but a proof would tell. */
   revision: bigint | undefined;
   takenAt: string | undefined;
@@ -49,7 +51,7 @@ export type RecoverPlan =
   /** The new cluster serves, and these hosts have not joined it yet. */
   | { kind: 'rejoin'; host: string; stamp: string; joining: string[]; title: string; steps: PlanStep[] }
   /** A backup was restored on these hosts, all of them: they only have to be started. */
-  | { kind: 'finish'; hosts: string[]; revision: bigint; title: string; steps: PlanStep[] }
+  | { kind: 'finish'; hosts: string[]; revision: bigint; file: string; title: string; steps: PlanStep[] }
   | {
       kind: 'rebuild';
       way: Way;
@@ -141,7 +143,7 @@ function finishing({ data, backup }: RecoverRequest, reachable: readonly string[
     return mark ? [{ host, mark }] : [];
   });
   const [newest] = marked.map(({ mark }) => mark).toSorted((a, b) => (a.stamp < b.stamp ? 1 : -1));
-  if (!newest || (backup?.isNamed && posix.basename(backup.file) !== newest.file)) return undefined;
+  if (!newest || (backup?.isNamed && backup.name !== newest.file)) return undefined;
   const hosts = marked.filter(({ mark }) => mark.stamp === newest.stamp).map(({ host }) => host);
   if (hosts.length !== newest.members) return undefined;
   const does = 'start what does not run, wait for one leader, compare the revision';
@@ -149,6 +151,7 @@ function finishing({ data, backup }: RecoverRequest, reachable: readonly string[
     kind: 'finish',
     hosts,
     revision: newest.revision,
+    file: newest.file,
     title: `go on recovering: ${newest.file} is restored on ${hosts.join(', ')}`,
     steps: [{ hosts, does, quorum: 'a new cluster', undo: 'the old data lie in .bak-<time>' }],
   };

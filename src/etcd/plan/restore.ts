@@ -32,6 +32,19 @@ export interface RestoreRequest {
   freeBytes: ReadonlyMap<string, number>;
   /** A safety backup cannot be taken, or is not wanted. */
   safety: boolean;
+  /** What the backup has of the v2 API. */
+  v2?: V2Sight | undefined;
+  /** Hosts whose v2 API holds something now. */
+  v2Now?: readonly string[];
+}
+
+export interface V2Sight {
+  /** Undefined where users must log in. */
+  keys: number | undefined;
+  /** The restored cluster will serve the v2 API. */
+  isServed: boolean;
+  /** They are to be put back. */
+  isWanted: boolean;
 }
 
 export type RestorePlan =
@@ -93,8 +106,10 @@ export function planRestore(request: RestoreRequest): RestorePlan {
     'swap back: done by itself where it does not come up',
   );
   push(hosts, 'start together, wait for one leader, compare keys and revision', 'the outage ends', 'swap back');
+  if (request.v2?.isWanted)
+    push([hosts[0]!], `write ${keysText(request.v2)} of the v2 API anew`, 'untouched', 'delete them');
   const title = `restore ${backup.file} on ${hosts.length} ${hosts.length === 1 ? 'host' : 'hosts'}, etcd ${version}`;
-  const warnings = [...lossOf(request), ...(bump ? [] : [noBump(version)])];
+  const warnings = [...lossOf(request), ...v2Warnings(request), ...(bump ? [] : [noBump(version)])];
   const word = clusterToken;
   const what = running.length > 0 || aside ? lossText(backup, revisionNow) : `a new cluster is made of ${backup.file}`;
   return {
@@ -150,6 +165,7 @@ function refusalsOf(request: RestoreRequest): Refusal[] {
       next: 'Make room there: old data aside (.aside-…, .bak-…) are the first to look at.',
     });
   }
+  if (request.v2) refusals.push(...refuseV2(request.v2, request.version));
   return refusals;
 }
 
@@ -169,6 +185,37 @@ export function lossText({ revision, takenAt, keyCount }: ProvenBackup, now: big
   const lost = now - revision;
   if (lost > 0n) return `${snapshot}; the cluster is at revision ${now}: the last ${lost} changes will be gone`;
   return `${snapshot}; the cluster is at revision ${now}: what it holds now will be gone`;
+}
+
+/** Whether what a backup has of the v2 API can be put back. */
+export function refuseV2(v2: V2Sight, version: string): Refusal[] {
+  if (!v2.isWanted) return [];
+  const leave = 'leave them out: -e v2=false';
+  if (!v2.isServed) {
+    const can = compareVersions(version, '3.6.0') < 0;
+    const reason = `the backup has ${keysText(v2)} of the v2 API, and etcd ${version} ${can ? 'does not serve it unless it is told to' : 'has none'}`;
+    return [
+      { reason, next: can ? `Set ETCD_ENABLE_V2=true, or ${leave}.` : `Restore with an older version, or ${leave}.` },
+    ];
+  }
+  if (v2.keys !== undefined) return [];
+  const next = `Restore them as docs/backup_etcd.md has it, with the v2 data alone, or ${leave}.`;
+  return [{ reason: 'users must log in to the v2 data of the backup, and so they cannot be read', next }];
+}
+
+function keysText({ keys }: V2Sight): string {
+  return keys === 1 ? '1 key' : `${keys ?? 'the'} keys`;
+}
+
+function v2Warnings({ v2, v2Now = [] }: RestoreRequest): string[] {
+  return [
+    ...(v2 && !v2.isWanted ? [`${keysText(v2)} of the v2 API in the backup are left out`] : []),
+    ...(v2Now.length > 0
+      ? [
+          `what the v2 API of ${v2Now.join(', ')} holds now will be gone${v2?.isWanted ? '' : ', and nothing of it is put back'}`,
+        ]
+      : []),
+  ];
 }
 
 function noBump(version: string): string {

@@ -1,4 +1,5 @@
 import { realpath, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { InputError } from '../../errors.ts';
 import { type FoundBackup, findBackups } from '../backup/catalogue.ts';
 import type { BackupChoice } from '../plan/recover.ts';
@@ -26,6 +27,7 @@ export async function backupChoice(
   if (known) return { ...factsOf(known), file: named, isNamed: true };
   return {
     file: named,
+    name: basename(real),
     revision: undefined,
     takenAt: undefined,
     sizeBytes: info.size,
@@ -34,8 +36,9 @@ export async function backupChoice(
   };
 }
 
-function factsOf({ revision, takenAt, manifest, sizeBytes }: FoundBackup) {
+function factsOf({ name, revision, takenAt, manifest, sizeBytes }: FoundBackup) {
   return {
+    name,
     revision,
     takenAt: takenAt.toISOString(),
     sizeBytes: manifest?.snapshot.sizeBytes ?? sizeBytes,

@@ -1,6 +1,7 @@
 import { PlayError } from '../../errors.ts';
 import { copy } from '../../resource/copy.ts';
 import { once, type Play, play, step, task } from '../../runner/playbook.ts';
+import type { V2Node } from '../backup/v2/keys.ts';
 import { openMemberApi } from '../grpc/member.ts';
 import type { LiveCluster } from '../live/cluster.ts';
 import { prepareTasks } from '../live/perform.ts';
@@ -11,6 +12,7 @@ import { waitUntilReady } from '../start.ts';
 import { goBack } from './go-back.ts';
 import { startInTurn, stopInTurn } from './in-turn.ts';
 import { RestorePlaces, removeLeftovers, removeRestoredMark, restoreBeside, swapIn } from './swap.ts';
+import { putBackV2 } from './v2.ts';
 
 const FORMING_MS = 120_000;
 const AGREEING_MS = 30_000;
@@ -28,6 +30,8 @@ export interface RestoreWork {
   stamp: string;
   /** The backup that a recovery goes back to: written into the data until all is done, for a run that comes after a cut. */
   markAs?: string | undefined;
+  /** What the v2 API is to hold. */
+  v2?: V2Node | undefined;
 }
 
 /**
@@ -102,13 +106,14 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
   });
 
   yield proofOf(cluster, hosts);
+  if (work.v2) yield putBackV2(cluster, hosts[0]!, work.v2);
   if (mark) yield restoredMarksGo(cluster, hosts);
 }
 
 /** What an earlier run restored on all these hosts is started, and proven: there is nothing older to go back to. */
 export async function* finishRestore(
   cluster: LiveCluster,
-  { hosts, revision }: { hosts: readonly string[]; revision: bigint },
+  { hosts, revision, v2 }: { hosts: readonly string[]; revision: bigint; v2?: V2Node | undefined },
 ): AsyncGenerator<Play> {
   const { run } = cluster;
   yield play('Start', {
@@ -124,6 +129,7 @@ export async function* finishRestore(
     ],
   });
   yield proofOf(cluster, hosts);
+  if (v2) yield putBackV2(cluster, hosts[0]!, v2);
   yield restoredMarksGo(cluster, hosts);
 }
 

@@ -1,11 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keepFile } from '../backup/keep.ts';
-import { backupFileName } from '../backup/naming.ts';
+import { backupFileName, v2FileName } from '../backup/naming.ts';
 import { prove } from '../backup/prove.ts';
 import { makeManifest } from '../backup/report.ts';
 import { streamSnapshot } from '../backup/take.ts';
 import type { EtcdTools } from '../backup/tools.ts';
+import { takeV2, type V2Request } from '../backup/v2/take.ts';
 import type { MemberApi } from '../grpc/member.ts';
 import type { EtcdSettings } from '../variables.ts';
 
@@ -18,6 +19,8 @@ export interface SafetyRequest {
   work: string;
   tools: EtcdTools;
   now: Date;
+  /** Where the v2 API holds something: how it is asked. */
+  v2?: Pick<V2Request, 'connection' | 'get'> | undefined;
   signal: AbortSignal;
 }
 
@@ -39,7 +42,11 @@ export async function takeSafetyBackup(request: SafetyRequest): Promise<string> 
   const proven = await prove({ tools, file, folder: work, source: host, apis: new Map([[host, api]]), signal }, false);
   const revision = BigInt(proven.database.revision);
   const cluster = settings.clusterToken;
-  const name = backupFileName({ cluster, takenAt: now, revision, compression: 'none', encryption: 'none' });
+  const naming = { cluster, takenAt: now, revision, compression: 'none', encryption: 'none' } as const;
+  const name = backupFileName(naming);
+  const v2File = join(work, 'safety.v2');
+  await rm(v2File, { force: true });
+  const v2 = request.v2 && (await takeV2({ ...request.v2, settings, file: v2File, folder: work, tools, signal }));
   const manifest = makeManifest({
     cluster: { name: cluster, id: status.clusterId },
     takenAt: now,
@@ -51,6 +58,7 @@ export async function takeSafetyBackup(request: SafetyRequest): Promise<string> 
     file: { name, sizeBytes: sums.sizeBytes, sha256: sums.sha256, compression: 'none', encryption: 'none' },
     proven,
     tools,
+    v2: v2 && { name: v2FileName(naming), ...v2 },
   });
-  return keepFile(file, folder, manifest);
+  return keepFile(file, folder, manifest, v2 && v2File);
 }

@@ -12,6 +12,7 @@ type Fate = 'U' | 'O' | 'D' | 'G';
 
 const backup = {
   file: '/backups/etcd_r90.db',
+  name: 'etcd_r90.db',
   revision: 90n,
   takenAt: '2026-11-01T03:00:00Z',
   sizeBytes: GIB,
@@ -340,7 +341,7 @@ describe('an earlier run was cut off', () => {
     ],
     [
       'another one is named',
-      withData(request('OOO', { backup: { ...backup, file: '/other.db', isNamed: true } }), {
+      withData(request('OOO', { backup: { ...backup, name: 'other.db', isNamed: true } }), {
         h1: fresh,
         h2: fresh,
         h3: fresh,

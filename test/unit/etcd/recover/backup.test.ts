@@ -46,7 +46,11 @@ it.each<[string, string | undefined, object]>([
     { file: ours(2), revision: 200n, sizeBytes: 4096, clusterId: 'abc', isNamed: false },
   ],
   ['the one that is named', ours(1), { file: ours(1), revision: 100n, isNamed: true }],
-  ['a link to one', 'etcd_snapshot.db', { file: 'etcd_snapshot.db', revision: 200n, sizeBytes: 4096, isNamed: true }],
+  [
+    'a link to one',
+    'etcd_snapshot.db',
+    { file: 'etcd_snapshot.db', name: ours(2), revision: 200n, sizeBytes: 4096, isNamed: true },
+  ],
   [
     'a file that says nothing of itself',
     'copy.db',
