@@ -48,7 +48,7 @@ export default playbook({
     const prefix = run.value('prefix') ?? '';
     const mapping = { prefix, destPrefix: run.value('dest_prefix') ?? prefix };
     const [overwrite, leaveOut] = [run.value('overwrite'), run.value('leave_out')];
-    const migration = new LiveMigration(cluster, { mapping, overwrite, leaveOut, stillForMs: run.value('still_for') });
+    const migration = new LiveMigration(cluster, { mapping, stillForMs: run.value('still_for') });
     let afterwards: readonly Refusal[] = [];
 
     yield* carryOut<MigrateAction>(cluster, {
@@ -60,6 +60,7 @@ export default playbook({
           limited: run.hosts,
           allHosts: run.allHosts,
           ...{ hosts, found, overwrite, leaveOut, switched, backedUp, done },
+          stopped: afterwards.length > 0,
           word: cluster.allSettings[0]!.clusterToken,
         });
         if (against) afterwards = against;

@@ -47,6 +47,8 @@ export interface V2Found {
   unrest: string | undefined;
   /** Keys whose name would be empty. */
   nameless: readonly string[];
+  /** Keys that are more than one request of v3 may be. */
+  large: readonly string[];
 }
 
 export interface MigrateRequest {
@@ -59,8 +61,11 @@ export interface MigrateRequest {
   overwrite: boolean;
   /** What cannot be read is left out. */
   leaveOut: boolean;
-  /** This run has switched v2 on; has taken its backups; has copied, and proven it. */
+  /** This run has switched v2 on. */
   switched: boolean;
+  /** It has seen what speaks against it: all that is left is to go back. */
+  stopped: boolean;
+  /** It has taken its backups; it has copied, and proven it. */
   backedUp: boolean;
   done: boolean;
   word: string;
@@ -73,12 +78,12 @@ export type MigratePlan = ChangePlan<MigrateAction> & {
 };
 
 export function planMigrate(request: MigrateRequest): MigratePlan {
-  const { sight, hosts, found, switched, backedUp, done } = request;
+  const { sight, hosts, found, switched, stopped, backedUp, done } = request;
   const state = assess(sight);
   const ground = [...refuseLimit(request), ...unhealthy(state), ...refuseVersion(state), ...refuseUsers(hosts)];
   if (ground.length > 0) return refuse(...ground);
   const back = backSteps(state, hosts);
-  if (done) return plan('v2 to v3', back);
+  if (done || stopped) return plan('v2 to v3', back);
   if (!found) return planUnseen(state, request);
   const refusals = refuseFound(request, found);
   if (refusals.length > 0) {
@@ -211,7 +216,7 @@ function refuseUsers(hosts: ReadonlyMap<string, V2Host>): Refusal[] {
 }
 
 function refuseFound({ overwrite, leaveOut }: MigrateRequest, found: V2Found): Refusal[] {
-  const { unrest, different, unreadable, nameless } = found;
+  const { unrest, different, unreadable, nameless, large } = found;
   const refusals: Refusal[] = [];
   if (unrest !== undefined) {
     refusals.push({
@@ -230,6 +235,12 @@ function refuseFound({ overwrite, leaveOut }: MigrateRequest, found: V2Found): R
     refusals.push({
       reason: `${count(unreadable.length, 'key holds', 'keys hold')} bytes that are no UTF-8, which the v2 API does not give out: ${some(unreadable)}`,
       next: 'Write them anew as text (base64), or leave them out: -e leave_out=true.',
+    });
+  }
+  if (large.length > 0) {
+    refusals.push({
+      reason: `${count(large.length, 'key is', 'keys are')} larger than a request of v3 may be: ${some(large)}`,
+      next: 'Let it take larger requests: a larger ETCD_MAX_REQUEST_BYTES, and play reload_etcd.',
     });
   }
   if (nameless.length > 0) {

@@ -21,6 +21,7 @@ const NONE: V2Found = {
   unreadable: [],
   unrest: undefined,
   nameless: [],
+  large: [],
 };
 const NEW: V2Found = { ...NONE, missing: 10, same: 0 };
 
@@ -48,6 +49,7 @@ function planOf({ hosts, found, leader = 'h1', version = '3.4.23', down = [], mo
     overwrite: false,
     leaveOut: false,
     switched: false,
+    stopped: false,
     backedUp: false,
     done: false,
     word: 'orders',
@@ -101,6 +103,12 @@ describe('what is done', () => {
     ['v2 is to be on, and is off', { hosts: all({ ...OFF, wanted: 'true' }) }, ['h2 on', 'back up h1', 'copy']],
     ['all is done', { hosts: { ...all(OFF), h2: LEFT_ON }, more: { done: true } }, ['h2 off']],
     [
+      'something speaks against it, and v2 is still on',
+      { hosts: { ...all(OFF), h2: LEFT_ON }, found: NEW, more: { stopped: true } },
+      ['h2 off'],
+    ],
+    ['something speaks against it, and v2 is off again', { hosts: all(OFF), more: { stopped: true } }, []],
+    [
       'v2 wins',
       { hosts: all(ON), found: { ...NONE, different: oneOther }, more: { overwrite: true } },
       ['back up h1', 'copy'],
@@ -140,6 +148,11 @@ describe('what is refused', () => {
       [/^NO v3 has 1 key of these names already.*\/a \(other value\)/],
     ],
     ['bytes cannot be read', { hosts: all(ON), found: { ...NEW, unreadable: ['/b'] } }, [/^NO 1 key holds bytes.*\/b/]],
+    [
+      'a value is too large for v3',
+      { hosts: all(ON), found: { ...NEW, large: ['/b'] } },
+      [/^NO 1 key is larger than a request.*\/b/],
+    ],
     ['a name would be empty', { hosts: all(ON), found: { ...NEW, nameless: ['/b'] } }, [/^NO nothing would be left/]],
     [
       'a restart would bring more than v2',

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { KeyValue } from '../../../../src/etcd/grpc/keys.ts';
+import { leasesApi } from '../../../../src/etcd/grpc/leases.ts';
+import { type CopyApis, copyKeys, type DueKey, Journal, TakenError, takeBack } from '../../../../src/etcd/v2/copy.ts';
+import { isOwnLease, leaseIdFor } from '../../../../src/etcd/v2/leases.ts';
+import { lookUp } from '../../../../src/etcd/v2/look-up.ts';
+import { compareBystanders } from '../../../../src/etcd/v2/prove.ts';
+import { OwnEtcd } from '../keys/own-etcd.ts';
+
+let etcd: OwnEtcd;
+let apis: CopyApis;
+beforeAll(async () => {
+  etcd = await OwnEtcd.start();
+  apis = { keys: etcd.keys, leases: leasesApi(etcd.session) };
+}, 60_000);
+beforeEach(() => etcd.clear(), 30_000);
+afterAll(() => etcd?.stop());
+
+const wish = { now: Date.now, signal: new AbortController().signal, onProgress: () => undefined };
+const due = (name: string, value: string, more: Partial<DueKey> = {}): DueKey => ({
+  name: Buffer.from(name),
+  value: Buffer.from(value),
+  ...more,
+});
+const many = (number: number) => Array.from({ length: number }, (_, at) => due(`/k${at}`, `v${at}`));
+const revision = async () => (await etcd.keys.range({ key: Buffer.from('/'), countOnly: true })).revision;
+const one = async (name: string): Promise<KeyValue> => (await etcd.keys.range({ key: Buffer.from(name) })).keys[0]!;
+
+async function copied(keys: readonly DueKey[]): Promise<Journal> {
+  const journal = new Journal();
+  await copyKeys(apis, keys, journal, wish);
+  return journal;
+}
+
+describe('copying', () => {
+  it('writes keys in transactions, and those that end within one second on one lease', async () => {
+    const endsAtMs = Date.now() + 90_000;
+    const later = endsAtMs + 5_000;
+    const before = await revision();
+    const keys = [
+      ...many(250),
+      due('/a', '', { endsAtMs }),
+      due('/b', '', { endsAtMs }),
+      due('/c', '', { endsAtMs: later }),
+    ];
+    const journal = await copied(keys);
+    expect(await revision()).toBe(before + 3n);
+    expect([journal.written.length, journal.leases.length]).toEqual([253, 2]);
+    const [a, b, c] = await Promise.all(['/a', '/b', '/c'].map(one));
+    expect([a!.lease, b!.lease]).toEqual([leaseIdFor(endsAtMs), leaseIdFor(endsAtMs)]);
+    expect(isOwnLease(c!.lease)).toBe(true);
+    expect(c!.lease).not.toBe(a!.lease);
+    expect(Math.abs((await etcd.keys.leaseSeconds(a!.lease))! - 90)).toBeLessThanOrEqual(1);
+    await takeBack(apis, journal);
+  });
+
+  it('uses the lease of an earlier run, and another one where that ends at another time', async () => {
+    const endsAtMs = Date.now() + 300_000;
+    await apis.leases.grant(leaseIdFor(endsAtMs), 300);
+    const again = await copied([due('/a', '', { endsAtMs })]);
+    expect([again.leases, (await one('/a')).lease]).toEqual([[], leaseIdFor(endsAtMs)]);
+    const other = Date.now() + 200_000;
+    await apis.leases.grant(leaseIdFor(other), 600);
+    const anew = await copied([due('/b', '', { endsAtMs: other })]);
+    expect([anew.leases, (await one('/b')).lease]).toEqual([[leaseIdFor(other, 1)], leaseIdFor(other, 1)]);
+  });
+
+  it('touches no key that is not as it was seen, and takes back what it had written', async () => {
+    await etcd.put('/k150', 'theirs');
+    const journal = new Journal();
+    const failed = copyKeys(apis, many(250), journal, wish);
+    await expect(failed).rejects.toThrow(TakenError);
+    await expect(failed).rejects.toMatchObject({ key: Buffer.from('/k150') });
+    expect(journal.written).toHaveLength(150);
+    expect(await takeBack(apis, journal)).toEqual({ deleted: 150, putBack: 0, left: 0 });
+    expect(await etcd.values()).toEqual({ '/k150': 'theirs' });
+  });
+
+  it('takes nothing back that others have written since, and puts back what it overwrote', async () => {
+    await etcd.lease(77n);
+    await etcd.put('/old', 'old', 77n);
+    const journal = await copied([due('/old', 'new', { before: await one('/old') }), due('/a', '1'), due('/b', '2')]);
+    expect(await etcd.values()).toEqual({ '/old': 'new', '/a': '1', '/b': '2' });
+    await etcd.put('/b', 'theirs');
+    expect(await takeBack(apis, journal)).toEqual({ deleted: 1, putBack: 1, left: 1 });
+    expect(await etcd.values()).toEqual({ '/old': 'old', '/b': 'theirs' });
+    expect((await one('/old')).lease).toBe(77n);
+  });
+
+  it('takes back what was written although no answer came', async () => {
+    const journal = new Journal();
+    const silent = {
+      ...etcd.keys,
+      change: async (...words: Parameters<CopyApis['keys']['change']>) => {
+        await etcd.keys.change(...words);
+        throw new Error('no answer');
+      },
+    };
+    await expect(copyKeys({ ...apis, keys: silent }, [due('/a', '1')], journal, wish)).rejects.toThrow('no answer');
+    expect(await etcd.values()).toEqual({ '/a': '1' });
+    expect(await takeBack(apis, journal)).toEqual({ deleted: 1, putBack: 0, left: 0 });
+    expect(await etcd.values()).toEqual({});
+  });
+});
+
+describe('looking up', () => {
+  it.each([
+    ['among few others', 3],
+    ['among many others, one by one', 6_000],
+  ])('finds keys with the ends of their leases, %s', async (_, others) => {
+    await copied(many(others).map((key) => ({ ...key, name: Buffer.concat([Buffer.from('/other'), key.name]) })));
+    const endsAtMs = Date.now() + 100_000;
+    const journal = await copied([due('/a', '1', { endsAtMs }), due('/z', '2')]);
+    const names = ['/a', '/missing', '/z'].map((name) => Buffer.from(name));
+    const found = await lookUp(etcd.keys, names, await revision(), Date.now);
+    expect([...found.keys()].sort()).toEqual(['/a', '/z']);
+    expect(Math.abs(found.get('/a')!.endsAtMs! - endsAtMs)).toBeLessThan(2_000);
+    expect(found.get('/z')!.endsAtMs).toBeUndefined();
+    await takeBack(apis, journal);
+  });
+});
+
+describe('other keys', () => {
+  const isOwn = (key: Buffer) => key.toString().startsWith('/');
+
+  it.each<[string, () => Promise<unknown>, number]>([
+    ['nobody wrote', async () => undefined, 0],
+    ['one was written', () => etcd.put('b', 'other'), 1],
+    ['one was made', () => etcd.put('z', 'new'), 1],
+    ['one was deleted', () => etcd.keys.change([{ remove: Buffer.from('a') }]), 1],
+  ])('are compared: %s', async (_, act, changed) => {
+    await etcd.fill({ a: '1', b: '2', c: '3' });
+    const before = await revision();
+    const journal = await copied([due('/x', '1')]);
+    await act();
+    const found = await compareBystanders(etcd.keys, { before, after: await revision() }, isOwn, journal.revisions);
+    expect(found?.changed).toBe(changed);
+  });
+
+  it('one that bears a revision of this run is told', async () => {
+    const before = await revision();
+    const journal = await copied([due('astray', '1')]);
+    const after = await revision();
+    await expect(compareBystanders(etcd.keys, { before, after }, isOwn, journal.revisions)).rejects.toThrow('astray');
+  });
+
+  it('cannot be told where the past is compacted', async () => {
+    const before = await revision();
+    await etcd.fill({ a: '1', b: '2' });
+    const after = await revision();
+    await etcd.member.compact(after);
+    expect(await compareBystanders(etcd.keys, { before, after }, isOwn, new Set())).toBeUndefined();
+  });
+});
