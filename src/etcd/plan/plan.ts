@@ -28,10 +28,11 @@ export function planText(title: string, steps: readonly PlanStep[]): string {
     `undo: ${step.undo}`,
   ]);
   const width = (column: number) => Math.min(40, Math.max(0, ...rows.map((row) => row[column]!.length)));
-  const lines = rows.map(
-    ([number, hosts, does, quorum, undo]) =>
-      `  ${number} ${hosts!.padEnd(width(1))}  ${does}\n     ${''.padEnd(width(1))}  ${quorum}; ${undo}`,
-  );
+  const lines = rows.map(([number, hosts, does, quorum, undo]) => {
+    const place = `  ${number!.padStart(width(0))} ${hosts!.padEnd(width(1))}  `;
+    const indent = ' '.repeat(3 + width(0) + width(1));
+    return `${place}${does}\n${indent}  ${quorum}; ${undo}`;
+  });
   return [`PLAN ${title}`, ...lines].join('\n');
 }
 

@@ -47,7 +47,7 @@ export function gatesBefore(leg: Leg, request: GateRequest, isNext: boolean): Ga
     v2Gate(leg, request, isNext),
     settingsGate(leg, request, isNext),
     judged('downgrade', downgradeFaults(versions), 'none is under way'),
-    judged('space', isNext ? spaceFaults(leg, request) : [], isNext ? 'enough' : 'is looked at when it begins'),
+    isNext ? judged('space', spaceFaults(leg, request), 'enough') : later('space'),
     { name: 'backup', verdict: 'later', words: backupWords(leg), refusals: [] },
   ];
 }

@@ -17,6 +17,13 @@ describe('a plan in print', () => {
     ]);
   });
 
+  it('stays in its columns where it has ten steps and more', () => {
+    const step = { hosts: ['h1'], does: 'install', quorum: 'none', undo: 'remove it' };
+    const lines = planText('much', Array(10).fill(step)).split('\n');
+    expect(lines.slice(1, 3)).toEqual(['   1. h1  install', '          quorum: none; undo: remove it']);
+    expect(lines.slice(-2)).toEqual(['  10. h1  install', '          quorum: none; undo: remove it']);
+  });
+
   it('without steps is its title', () => {
     expect(planText('nothing', [])).toBe('PLAN nothing');
   });
