@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InputError } from '../errors.ts';
+import { suggest } from '../inventory/suggest.ts';
 import type { Playbook } from '../runner/playbook.ts';
 import { PACKAGE_ROOT } from './folders.ts';
 import { loadFault, missingImport } from './load-fault.ts';
@@ -34,9 +35,10 @@ export function findPlaybook(name: string, folders: readonly string[]): string {
     if (found) return found;
   }
   const known = [...new Set(folders.flatMap(playbooksIn).map((entry) => entry.name))];
-  throw new InputError(`there is no playbook ${name}`, {
-    next: isPath ? 'Check the path.' : `There are: ${known.join(', ')}. Looked in: ${folders.join(', ')}`,
-  });
+  if (isPath) throw new InputError(`there is no playbook ${name}`, { next: 'Check the path.' });
+  const near = suggest(name, known);
+  const list = `There are: ${known.join(', ')}. Looked in: ${folders.join(', ')}`;
+  throw new InputError(`there is no playbook ${name}`, { next: near ? `Did you mean ${near}? ${list}` : list });
 }
 
 /** The playbooks of a folder, by name; a folder that is not there has none. */

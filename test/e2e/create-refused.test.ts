@@ -117,7 +117,7 @@ describe('the command line', () => {
     [
       'a playbook that does not exist',
       async () => ['create_etdc', '-i', await inventory()],
-      ['ERROR there is no playbook create_etdc', '→ There are: ', 'create_etcd'],
+      ['ERROR there is no playbook create_etdc', '→ Did you mean create_etcd? There are: '],
     ],
     [
       'a host in -l that the inventory does not have',

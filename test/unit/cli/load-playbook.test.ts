@@ -69,6 +69,9 @@ describe('a playbook', () => {
       message: 'there is no playbook creat_etcd',
       next: `There are: motd, other. Looked in: ${folders[0]}`,
     });
+    await expect(loadPlaybook('modt', folders)).rejects.toMatchObject({
+      next: `Did you mean motd? There are: motd, other. Looked in: ${folders[0]}`,
+    });
     await expect(loadPlaybook('./nowhere.ts', folders)).rejects.toMatchObject({ next: 'Check the path.' });
   });
 
