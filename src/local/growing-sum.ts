@@ -40,6 +40,8 @@ export class GrowingSum {
   async finish(bytes: number): Promise<GrowingSumResult> {
     if (!this.#worker) return sumOf(this.#fd, bytes, this.#endBytes);
     this.#worker.postMessage({ upTo: bytes - this.#endBytes, end: bytes });
+    // Where nobody else has anything to wait for, the process would end here, and well.
+    this.#worker.ref();
     try {
       return await this.#answer!;
     } finally {
