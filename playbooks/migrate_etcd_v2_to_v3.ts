@@ -1,13 +1,14 @@
-import { playbook, variable } from 'etcd-play';
+import { InputError, playbook, variable } from 'etcd-play';
 import {
   carryOut,
   etcdVariables,
   LiveCluster,
   LiveMigration,
   type MigrateAction,
+  migrateOffline,
   planMigrate,
   type Refusal,
-  refusalError,
+  refusedOnTheWay,
 } from 'etcd-play/etcd';
 
 const WHICH = 'Which';
@@ -34,6 +35,10 @@ export default playbook({
       section: HOW,
       default: false,
     }),
+    offline: variable.flag("By etcd's own tool, etcdctl migrate, with an outage: for a v3 that is empty.", {
+      section: HOW,
+      default: false,
+    }),
     still_for: variable.duration('How long v2 is watched for writers.', {
       section: HOW,
       default: 2_000,
@@ -49,6 +54,15 @@ export default playbook({
     const mapping = { prefix, destPrefix: run.value('dest_prefix') ?? prefix };
     const [overwrite, leaveOut] = [run.value('overwrite'), run.value('leave_out')];
     const migration = new LiveMigration(cluster, { mapping, stillForMs: run.value('still_for') });
+    if (run.value('offline')) {
+      if (prefix !== '' || mapping.destPrefix !== '' || overwrite || leaveOut) {
+        throw new InputError('offline brings all of v2 as it is', {
+          next: 'Leave out prefix, dest_prefix, overwrite and leave_out, or offline.',
+        });
+      }
+      yield* migrateOffline(migration);
+      return;
+    }
     let afterwards: readonly Refusal[] = [];
 
     yield* carryOut<MigrateAction>(cluster, {
@@ -69,6 +83,6 @@ export default playbook({
       perform: (action) => migration.perform(action),
       report: () => migration.report(),
     });
-    if (afterwards.length > 0) throw refusalError(afterwards);
+    if (afterwards.length > 0) throw refusedOnTheWay(afterwards);
   },
 });

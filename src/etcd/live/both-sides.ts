@@ -60,6 +60,11 @@ export class BothSides {
     return this.#base!;
   }
 
+  /** What an earlier run has saved of it, where it is there no longer. */
+  takeBase(saved: V2Reading): void {
+    this.#base = saved;
+  }
+
   async open(host: string): Promise<Apis> {
     const found = this.#apis.get(host);
     if (found) return found;

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { PlayError, UnreachableError } from '../../errors.ts';
 import { type Outcome, once, type Play, play } from '../../runner/playbook.ts';
+import { batches } from '../keys/batches.ts';
 import { saveKeys } from '../keys/saved.ts';
 import { spell } from '../keys/spelling.ts';
+import { walkKeys } from '../keys/walk.ts';
 import { copyKeys, Journal, TakenError, takeBack } from '../v2/copy.ts';
 import { LEASE_SLACK_MS } from '../v2/leases.ts';
 import { compareBystanders } from '../v2/prove.ts';
 import { changesBetween, count, some, unrest, type V2Reading } from '../v2/still.ts';
+import { shown } from '../v2/tree.ts';
 import { type BothSides, dueKey } from './both-sides.ts';
 
 const LEVEL_MS = 30_000;
@@ -14,13 +17,13 @@ const LEVEL_MS = 30_000;
 export interface CopyRequest {
   /** Where backups are kept. */
   folder: string;
-  /** v2 is read again: nobody has written. Without it, it is there no longer. */
-  readsAgain: boolean;
+  /** How v3 was made of v2, where that was not by this copy: v2 is there no longer, and what is wrong is put back by other means. */
+  restored?: { goBack(error: unknown): Promise<PlayError> };
   onDone(): void;
 }
 
 /** Writes what v3 lacks, and proves it; all that was written is taken back where it fails. */
-export function copyPlay(sides: BothSides, { folder, readsAgain, onDone }: CopyRequest): Play {
+export function copyPlay(sides: BothSides, { folder, restored, onDone }: CopyRequest): Play {
   const { run } = sides.cluster;
   const journal = new Journal();
   /** Keys that end too soon to be brought: they are waited for. */
@@ -29,15 +32,19 @@ export function copyPlay(sides: BothSides, { folder, readsAgain, onDone }: CopyR
   let last: V2Reading | undefined;
   const safely = (name: string, act: () => Promise<Outcome>) =>
     once(name, async () => {
+      // Whoever ended the run, or lost a host, may go on from here; all else is taken back.
       try {
         return await act();
       } catch (error) {
-        throw await afterFailure(sides, journal, error);
+        if (sides.cluster.run.signal.aborted || error instanceof UnreachableError) throw error;
+        throw await (restored ? restored.goBack(asPlayError(error)) : afterFailure(sides, journal, error));
       }
     });
   return play('Copy', {
     tasks: [
-      safely('What is overwritten is saved', () => saveOverwritten(sides, join(folder, 'keys'))),
+      restored
+        ? safely('What has ended meanwhile goes', () => deleteEnded(sides))
+        : safely('What is overwritten is saved', () => saveOverwritten(sides, join(folder, 'keys'))),
       safely('Keys are written to v3', async () => {
         started = await sides.revision();
         const wanted = sides.pairs.filter(({ verdict }) => verdict !== 'same');
@@ -49,14 +56,14 @@ export function copyPlay(sides: BothSides, { folder, readsAgain, onDone }: CopyR
         const parts = [count(written.length, 'key', 'keys'), count(leases.length, 'lease', 'leases')];
         return { changed: written.length > 0, summary: parts.join(', ') };
       }),
-      ...(readsAgain
-        ? [
+      ...(restored
+        ? []
+        : [
             safely('v2 is as it was', async () => {
               last = await readAgain(sides, skipped);
               return {};
             }),
-          ]
-        : []),
+          ]),
       safely('Each key has its twin', async () => ({ summary: await proveTwins(sides, last) })),
       safely('No other key was changed', async () => ({ summary: await proveOthers(sides, started, journal) })),
       safely('All members hold the same', async () => {
@@ -80,9 +87,7 @@ export async function setEndsRight(sides: BothSides): Promise<Outcome> {
   return { changed: true, summary: count(late.length, 'key', 'keys') };
 }
 
-/** Whoever ended the run, or lost a host, may go on from here; all else is taken back. */
-async function afterFailure(sides: BothSides, journal: Journal, error: unknown): Promise<unknown> {
-  if (sides.cluster.run.signal.aborted || error instanceof UnreachableError) return error;
+async function afterFailure(sides: BothSides, journal: Journal, error: unknown): Promise<PlayError> {
   const words = asPlayError(error);
   const undone = await sides
     .v3()
@@ -109,6 +114,50 @@ function asPlayError(error: unknown): PlayError {
     : undefined;
   if (error instanceof PlayError && next === undefined) return error;
   return new PlayError(message, { cause: error, ...(next !== undefined && { next }) });
+}
+
+/**
+ * The tool knows no ends, and the log that it read was a moment behind: what is about to end is waited for, and what has
+ * ended is deleted.
+ */
+async function deleteEnded(sides: BothSides): Promise<Outcome> {
+  await sides.readClock();
+  sides.pairs = await sides.compare();
+  const wrong = sides.pairs.filter(({ verdict }) => verdict === 'other value');
+  if (wrong.length > 0) {
+    const named = some(wrong.map(({ key }) => key.name));
+    throw new PlayError(`etcdctl migrate has made other values of ${count(wrong.length, 'key', 'keys')}: ${named}`, {
+      next: 'Run without offline: the copy through the API compares each key.',
+    });
+  }
+  const ending = sides.pairs.filter(({ key, verdict }) => verdict !== 'same' && sides.isShort(key));
+  const lastMs = Math.max(0, ...ending.map(({ key }) => key.endsAtMs!));
+  while (sides.now() < lastMs && !sides.cluster.run.signal.aborted) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  const due = [...ending.flatMap(({ twin }) => twin ?? []), ...(await strangers(sides))];
+  const { keys } = await sides.v3();
+  for (const group of batches(due, ({ key }) => 2 * key.length + 64)) {
+    const { done } = await keys.change(
+      group.map(({ key }) => ({ remove: key })),
+      group.map(({ key, modRevision }) => ({ key, modRevision })),
+    );
+    if (!done) throw new PlayError('v3 is being written while keys get their ends', { next: 'Stop who writes there.' });
+  }
+  if (due.length === 0) return {};
+  sides.pairs = await sides.compare();
+  return { changed: true, summary: count(due.length, 'key', 'keys') };
+}
+
+/** Keys that were gone from v2 when it was read. Those whose bytes v2 does not give out are none of them. */
+async function strangers(sides: BothSides): Promise<{ key: Buffer; modRevision: bigint }[]> {
+  const { keys } = await sides.v3();
+  const known = new Set(sides.base.tree.keys.map(({ name }) => shown(name)));
+  const found: { key: Buffer; modRevision: bigint }[] = [];
+  const all = walkKeys(keys, { prefix: Buffer.from('/'), revision: await sides.revision(), keysOnly: true });
+  // Bytes that are no UTF-8 are read as the sign that v2 shows for them.
+  for await (const page of all) found.push(...page.filter(({ key }) => !known.has(key.toString())));
+  return found;
 }
 
 /** As `play keys_etcd` saves keys, so that it can put them back. */
@@ -160,7 +209,7 @@ async function proveTwins(sides: BothSides, last: V2Reading | undefined): Promis
   const same = pairs.filter(({ verdict }) => verdict === 'same');
   const leased = same.filter(({ key }) => key.endsAtMs !== undefined).length;
   const ended = pairs.length - same.length;
-  const rest = ended > 0 ? `, ${ended} have ended meanwhile` : '';
+  const rest = ended > 0 ? `; ${count(ended, 'key has', 'keys have')} ended meanwhile` : '';
   return `${same.length} with the same value, ${leased} of them with the same end${rest}`;
 }
 

@@ -1,18 +1,20 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PlayError } from '../../errors.ts';
+import { ManyErrors, PlayError } from '../../errors.ts';
 import { once, type Play, play, step, type Task } from '../../runner/playbook.ts';
 import { localTools } from '../backup/tools.ts';
+import { v2GetFrom } from '../backup/v2/look.ts';
 import { makeWorkFolder } from '../backup/work-folder.ts';
 import { parseEnvironmentFile } from '../configuration.ts';
 import { clientAddress } from '../look.ts';
-import type { MigrateAction, V2Found, V2Host } from '../plan/migrate.ts';
+import { type MigrateAction, servedBy, type V2Found, type V2Host } from '../plan/migrate.ts';
+import { type Refusal, refusalError } from '../plan/plan.ts';
 import { type MemberFiles, reasons } from '../plan/reload.ts';
 import { clusterPairs } from '../plan/sight.ts';
 import { takeSafetyBackup } from '../restore/safety.ts';
 import { askService, askUsers } from '../v2/read.ts';
 import { saveV2 } from '../v2/saved.ts';
-import { contentText, overlapText } from '../v2/text.ts';
+import { contentText, hasInOrder, overlapText } from '../v2/text.ts';
 import type { NameMapping } from '../v2/twins.ts';
 import { BothSides } from './both-sides.ts';
 import type { LiveCluster } from './cluster.ts';
@@ -28,6 +30,8 @@ export interface MigrateWish {
 }
 
 const ENABLE = 'ETCD_ENABLE_V2';
+const IN_ORDER =
+  'v2 holds keys that were made in order, and etcdctl backup would give them other names: v2 is saved as a file of its keys alone';
 const SERVING_MS = 10_000;
 
 /** A migration of v2 on a running cluster: what this run has seen and done so far. */
@@ -39,6 +43,8 @@ export class LiveMigration {
   readonly hosts = new Map<string, V2Host>();
   switched = false;
   backedUp = false;
+  /** Where the keys of v2 are saved. */
+  saved = '';
   done = false;
   readonly #stillForMs: number;
   readonly #files = new Map<string, MemberFiles>();
@@ -55,10 +61,8 @@ export class LiveMigration {
   async look(): Promise<V2Found | undefined> {
     const { cluster, sides } = this;
     await Promise.all(cluster.hosts.map((host) => this.#lookAt(host)));
-    const { leader } = cluster.state();
-    const serving = cluster.hosts.filter((host) => this.hosts.get(host)?.service === 'on');
-    const from = serving.find((host) => host === leader?.host) ?? serving[0];
-    if (from === undefined || leader?.host === undefined || this.done) return undefined;
+    const from = servedBy(cluster.state(), this.hosts);
+    if (from === undefined || cluster.state().leader?.host === undefined || this.done) return undefined;
     const found = await sides.look(from, this.#stillForMs);
     if (!this.#hasTold) {
       this.#hasTold = true;
@@ -97,11 +101,12 @@ export class LiveMigration {
       case 'back up':
         return play('Back up', { tasks: this.#backUp(action.host) });
       case 'copy':
-        return copyPlay(sides, { folder, readsAgain: true, onDone: () => this.#end() });
+        return copyPlay(sides, { folder, onDone: () => this.finished() });
     }
   }
 
-  #end(): void {
+  /** All is copied and proven. */
+  finished(): void {
     this.done = true;
   }
 
@@ -139,25 +144,29 @@ export class LiveMigration {
   #backUp(host: string): Task[] {
     const { cluster, folder, sides } = this;
     return [
-      once('v3 is backed up and verified', async () => {
+      once('v3 and v2 are backed up and verified', async () => {
         const { signal } = cluster.run;
+        const inOrder = hasInOrder(sides.base);
+        if (inOrder) cluster.run.say(IN_ORDER, 'warning');
         const settings = cluster.own(host);
         const { version, releaseDir, releaseUrl } = settings;
         const tools = await localTools({ version, releaseDir, releaseUrl, signal });
         const work = await makeWorkFolder(folder);
         try {
           const api = (await sides.open(host)).member;
-          const request = { host, settings, api, folder, work, tools, now: new Date(), signal };
+          const { connection, address, identity } = sides.door;
+          const v2 = inOrder ? undefined : { connection, get: v2GetFrom(connection, address, identity) };
+          const request = { host, settings, api, folder, work, tools, now: new Date(), v2, signal };
           return { changed: true, summary: await takeSafetyBackup(request) };
         } finally {
           await rm(work, { recursive: true, force: true });
         }
       }),
-      once('v2 is saved', async () => {
+      once('Keys of v2 are saved', async () => {
         const cluster = { name: this.cluster.allSettings[0]!.clusterToken, id: this.cluster.state().clusterId ?? '' };
-        const path = await saveV2(folder, cluster, sides.base, new Date());
+        this.saved = await saveV2(folder, cluster, sides.base, new Date());
         this.backedUp = true;
-        return { changed: true, summary: path };
+        return { changed: true, summary: this.saved };
       }),
     ];
   }
@@ -171,4 +180,10 @@ export class LiveMigration {
       '  2. Delete the keys of v2, once nobody needs them (etcd 3.6 does not start on them): ETCDCTL_API=2 etcdctl rm -r KEY',
     ].join('\n');
   }
+}
+
+/** What was seen only when v2 had been switched on, and was switched back. */
+export function refusedOnTheWay(refusals: readonly Refusal[]): ManyErrors {
+  const { errors } = refusalError(refusals);
+  return new ManyErrors('Refused. v2 was switched on and off again, and nothing else was changed:', errors);
 }

@@ -91,9 +91,8 @@ export function planMigrate(request: MigrateRequest): MigratePlan {
     return switched ? { ...plan('the v2 API back as it was', back), afterwards: refusals } : refuse(...refusals);
   }
   const due = found.missing + found.late + found.different.length;
-  const source = sourceOf(state);
   const actions: Planned<MigrateAction>[] = [
-    ...(due > 0 && !backedUp ? [backupStep(source)] : []),
+    ...(due > 0 && !backedUp ? [backupStep(servedBy(state, hosts)!)] : []),
     ...(due > 0 ? [copyStep(found)] : []),
     ...back,
   ];
@@ -112,22 +111,29 @@ function plan(title: string, actions: Planned<MigrateAction>[]): Extract<ChangeP
 }
 
 /** v2 is off everywhere: one member is enough to read it, and a follower's restart is the least harm. */
-function planUnseen(state: ClusterState, { hosts, backedUp }: MigrateRequest): MigratePlan {
+export function switchOn(state: ClusterState, hosts: ReadonlyMap<string, V2Host>) {
   const able = state.serving.filter(({ host, member }) => host !== undefined && !member.isLearner);
   const begun = able.find(({ host }) => hosts.get(host!)?.onDisk === 'true');
   const follower = able.find(({ host }) => host !== state.leader?.host);
   const host = (begun ?? follower ?? able[0])!.host!;
   const { drift = [], wanted } = hosts.get(host) ?? {};
+  const refusals: Refusal[] = [];
   if (drift.length > 0) {
-    return refuse({
+    refusals.push({
       host,
       reason: `to read v2 it is restarted, and it does not run with what the inventory says (${drift.join(', ')})`,
       next: 'One thing at a time: play reload_etcd brings that first, or set it back.',
     });
   }
-  const on = switchSteps(state, [host], true, 'restart with ETCD_ENABLE_V2=true: v2 is off, and is read there');
+  const actions = switchSteps(state, [host], true, 'restart with ETCD_ENABLE_V2=true: v2 is off, and is read there');
+  return { host, wanted, refusals, actions };
+}
+
+function planUnseen(state: ClusterState, { hosts, backedUp }: MigrateRequest): MigratePlan {
+  const { host, wanted, refusals, actions: on } = switchOn(state, hosts);
+  if (refusals.length > 0) return refuse(...refusals);
   const off = wanted === 'true' ? [] : switchSteps(state, [host], false, OFF);
-  const copying = [...(backedUp ? [] : [backupStep(sourceOf(state))]), copyStep(undefined)];
+  const copying = [...(backedUp ? [] : [backupStep(host)]), copyStep(undefined)];
   return plan('bring the keys of v2 to v3', [...on, ...copying, ...off]);
 }
 
@@ -145,7 +151,7 @@ function switchSteps(state: ClusterState, due: readonly string[], on: boolean, w
 }
 
 /** What this run, or one that was ended, has switched on goes back to what the inventory has. */
-function backSteps(state: ClusterState, hosts: ReadonlyMap<string, V2Host>): Planned<MigrateAction>[] {
+export function backSteps(state: ClusterState, hosts: ReadonlyMap<string, V2Host>): Planned<MigrateAction>[] {
   const all = [...hosts];
   const isLeft = (now: string | undefined, { wanted }: V2Host) => now === 'true' && wanted !== 'true';
   const due = all.filter(([, one]) => isLeft(one.running, one)).map(([host]) => host);
@@ -159,10 +165,14 @@ function backSteps(state: ClusterState, hosts: ReadonlyMap<string, V2Host>): Pla
 
 const NO_HARM = { quorum: 'untouched' };
 
-const sourceOf = (state: ClusterState): string => (state.leader ?? state.serving[0]!).host!;
+/** The host by which v2 is read: the leader's where that serves it. Undefined where none does. */
+export function servedBy({ leader, serving }: ClusterState, hosts: ReadonlyMap<string, V2Host>): string | undefined {
+  const all = [leader, ...serving].flatMap((one) => one?.host ?? []);
+  return all.find((host) => hosts.get(host)?.service === 'on');
+}
 
 function backupStep(host: string): Planned<MigrateAction> {
-  const does = 'take a snapshot of v3, verified, and save the keys of v2 to a file';
+  const does = 'back up v3 and v2, and verify both; save the keys of v2 to a file';
   return { action: { do: 'back up', host }, step: { hosts: [host], does, ...NO_HARM, undo: 'delete the files' } };
 }
 
@@ -184,7 +194,7 @@ function copyStep(found: V2Found | undefined): Planned<MigrateAction> {
 }
 
 /** All hosts are looked at and may be restarted: one that is left out might serve, and take writes. */
-function refuseLimit({ limited, allHosts }: MigrateRequest): Refusal[] {
+export function refuseLimit({ limited, allHosts }: Pick<MigrateRequest, 'limited' | 'allHosts'>): Refusal[] {
   const left = allHosts.filter((host) => !limited.includes(host));
   if (left.length === 0) return [];
   return [
@@ -204,7 +214,7 @@ function refuseVersion(state: ClusterState): Refusal[] {
   ];
 }
 
-function refuseUsers(hosts: ReadonlyMap<string, V2Host>): Refusal[] {
+export function refuseUsers(hosts: ReadonlyMap<string, V2Host>): Refusal[] {
   const locked = [...hosts].filter(([, { service }]) => service === 'locked').map(([host]) => host);
   if (locked.length === 0) return [];
   return [
@@ -215,15 +225,19 @@ function refuseUsers(hosts: ReadonlyMap<string, V2Host>): Refusal[] {
   ];
 }
 
-function refuseFound({ overwrite, leaveOut }: MigrateRequest, found: V2Found): Refusal[] {
-  const { unrest, different, unreadable, nameless, large } = found;
-  const refusals: Refusal[] = [];
-  if (unrest !== undefined) {
-    refusals.push({
+export function refuseUnrest(unrest: string | undefined): Refusal[] {
+  if (unrest === undefined) return [];
+  return [
+    {
       reason: `v2 is being written: ${unrest}`,
       next: 'Stop what writes to v2 (or point it to v3), then run again. -e still_for=30s looks longer.',
-    });
-  }
+    },
+  ];
+}
+
+function refuseFound({ overwrite, leaveOut }: MigrateRequest, found: V2Found): Refusal[] {
+  const { unrest, different, unreadable, nameless, large } = found;
+  const refusals: Refusal[] = refuseUnrest(unrest);
   if (different.length > 0 && !overwrite) {
     const named = different.map(({ name, how }) => `${name} (${how})`);
     refusals.push({

@@ -32,6 +32,10 @@ export interface RestoreWork {
   markAs?: string | undefined;
   /** What the v2 API is to hold. */
   v2?: V2Node | undefined;
+  /** A last look before members are stopped: what it throws keeps them running. */
+  beforeStop?(): Promise<void>;
+  /** What else belongs to it, once the restored cluster serves; `back` puts the old data back. */
+  after?(back: (error: unknown) => Promise<PlayError>): AsyncIterable<Play>;
 }
 
 /**
@@ -76,19 +80,23 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
     )
     .map(({ host }) => host);
   const swapped = new Set<string>();
+  const back = (error: unknown) => goBack(cluster, { hosts, swapped, ran, places, stamp }, error);
   const safely = (name: string, act: () => Promise<unknown>) =>
     once(name, async () => {
       try {
         await act();
       } catch (error) {
-        throw await goBack(cluster, { hosts, swapped, ran, places, stamp }, error);
+        throw await back(error);
       }
       return { changed: true };
     });
 
   yield play('Swap', {
     tasks: [
-      safely('etcd is stopped', () => stopInTurn(cluster, hosts)),
+      safely('etcd is stopped', async () => {
+        await work.beforeStop?.();
+        await stopInTurn(cluster, hosts);
+      }),
       safely('Restored data are put in place', () =>
         Promise.all(
           hosts.map(async (host) => {
@@ -107,6 +115,7 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
 
   yield proofOf(cluster, hosts);
   if (work.v2) yield putBackV2(cluster, hosts[0]!, work.v2);
+  if (work.after) yield* work.after(back);
   if (mark) yield restoredMarksGo(cluster, hosts);
 }
 
@@ -133,8 +142,8 @@ export async function* finishRestore(
   yield restoredMarksGo(cluster, hosts);
 }
 
-function restoredMarksGo(cluster: LiveCluster, hosts: readonly string[]): Play {
-  return play('The recovery is done', {
+export function restoredMarksGo(cluster: LiveCluster, hosts: readonly string[]): Play {
+  return play('All is done', {
     hosts,
     tasks: [
       step('Its mark is taken away', async ({ host, connect }) => {

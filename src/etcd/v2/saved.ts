@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { InputError } from '../../errors.ts';
 import { onDisk } from '../backup/on-disk.ts';
 import { makeWorkFolder } from '../backup/work-folder.ts';
 import { syncDirectory } from '../releases/cache.ts';
 import type { V2Reading } from './still.ts';
-import { shown } from './tree.ts';
+import { shown, type V2Key } from './tree.ts';
 
 /**
  * Writes all of v2 to a file that only its owner may read: a head, a line of JSON for each key and each empty directory,
@@ -52,4 +53,40 @@ export async function saveV2(
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+interface Line {
+  key: string;
+  value?: string;
+  modifiedIndex?: number;
+  expiration?: string;
+  dir?: boolean;
+  unreadable?: boolean;
+}
+
+/** The keys of such a file, but those that could not be read. @throws InputError where it is not whole. */
+export async function readSavedV2(path: string): Promise<V2Reading> {
+  const text = await onDisk(path, () => readFile(path, 'utf8'));
+  const end = text.lastIndexOf('\n', text.length - 2) + 1;
+  const [head, body] = [text.slice(0, text.indexOf('\n') + 1), text.slice(0, end)];
+  const sum = createHash('sha256').update(body).digest('hex');
+  if (!head.includes('"etcd v2 keys"') || !text.slice(end).includes(sum)) {
+    throw new InputError('it is not what was written: its sum differs', { file: path });
+  }
+  const lines = body.slice(head.length).split('\n').filter(Boolean);
+  const keys = lines.flatMap((line): V2Key[] => {
+    const {
+      key: name,
+      value = '',
+      modifiedIndex: modified = 0,
+      expiration,
+      dir,
+      unreadable,
+    } = JSON.parse(line) as Line;
+    if (dir || unreadable) return [];
+    return [{ name, value, modified, ...(expiration !== undefined && { endsAtMs: Date.parse(expiration) }) }];
+  });
+  const { index } = JSON.parse(head) as { index: number };
+  const none = { directories: [], empty: [], endingDirectories: [], unreadable: [], ends: new Map<string, number>() };
+  return { tree: { keys, ...none }, index, atMs: Date.now() };
 }

@@ -6,6 +6,9 @@ import { isChosen, type NameMapping } from './twins.ts';
 /** A key made by POST: the number that v2 gives it, twenty digits long. */
 const IN_ORDER = /\/\d{20}$/;
 
+/** Keys that etcd counts anew where it reads its log anew: `etcdctl backup` gives them other names. */
+export const hasInOrder = ({ tree }: V2Reading): boolean => tree.keys.some(({ name }) => IN_ORDER.test(name));
+
 /** What v2 holds, and what of it has no place in v3. */
 export function contentText(host: string, { tree, index }: V2Reading, mapping: NameMapping, users: number): string {
   const chosen = tree.keys.filter((key) => isChosen(key, mapping));

@@ -81,9 +81,9 @@ describe('what is done', () => {
     ['some is there already', { hosts: all(ON), found: { ...NONE, missing: 1 } }, ['back up h1', 'copy']],
     ['an end is to be set right', { hosts: all(ON), found: { ...NONE, late: 1 } }, ['back up h1', 'copy']],
     ['the backup was taken', { hosts: all(ON), found: NEW, more: { backedUp: true } }, ['copy']],
-    ['v2 is off', { hosts: all(OFF) }, ['h2 on', 'back up h1', 'copy', 'h2 off']],
-    ['v2 is off, another one leads', { hosts: all(OFF), leader: 'h2' }, ['h1 on', 'back up h2', 'copy', 'h1 off']],
-    ['v2 was switched on', { hosts: { ...all(OFF), h2: LEFT_ON }, found: NEW }, ['back up h1', 'copy', 'h2 off']],
+    ['v2 is off', { hosts: all(OFF) }, ['h2 on', 'back up h2', 'copy', 'h2 off']],
+    ['v2 is off, another one leads', { hosts: all(OFF), leader: 'h2' }, ['h1 on', 'back up h1', 'copy', 'h1 off']],
+    ['v2 was switched on', { hosts: { ...all(OFF), h2: LEFT_ON }, found: NEW }, ['back up h2', 'copy', 'h2 off']],
     [
       'an earlier run was ended with v2 on, on the leader',
       { hosts: { ...all(OFF), h1: LEFT_ON }, found: NONE },
@@ -92,15 +92,15 @@ describe('what is done', () => {
     [
       'an earlier run was ended before the restart',
       { hosts: { ...all(OFF), h3: HALF } },
-      ['h3 on', 'back up h1', 'copy', 'h3 off'],
+      ['h3 on', 'back up h3', 'copy', 'h3 off'],
     ],
     [
       'an earlier run was ended before the restart, and another one serves',
       { hosts: { ...all(OFF), h2: LEFT_ON, h3: HALF }, found: NEW },
-      ['back up h1', 'copy', 'h2 off', 'files h3'],
+      ['back up h2', 'copy', 'h2 off', 'files h3'],
     ],
     ['v2 is to stay on', { hosts: all(KEPT_ON), found: NEW }, ['back up h1', 'copy']],
-    ['v2 is to be on, and is off', { hosts: all({ ...OFF, wanted: 'true' }) }, ['h2 on', 'back up h1', 'copy']],
+    ['v2 is to be on, and is off', { hosts: all({ ...OFF, wanted: 'true' }) }, ['h2 on', 'back up h2', 'copy']],
     ['all is done', { hosts: { ...all(OFF), h2: LEFT_ON }, more: { done: true } }, ['h2 off']],
     [
       'something speaks against it, and v2 is still on',
