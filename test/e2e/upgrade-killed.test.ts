@@ -21,28 +21,47 @@ beforeAll(async () => {
 afterAll(() => lab?.down());
 
 describe('upgrade_etcd', () => {
-  it('goes on from where it stood when it was killed, after any step', async () => {
+  it('goes on from where it stood when it was killed, after any step, and when a host was lost on the way', async () => {
     const traffic = await cluster.traffic(HOSTS, { leaseSeconds: 8 });
     const words = ['upgrade_etcd', '-e', `ETCD_VERSION=${WAY[1]}`];
+    const leader = await cluster.leader(HOSTS);
+    const [, later] = HOSTS.filter((host) => host !== leader);
     // A restart that was begun goes on without its run, so that the next one may find one more done.
-    const steps = [
-      /changed: .* Backup is taken/,
+    const killedAfter = async (...steps: RegExp[]) => {
+      for (const at of steps) {
+        await cluster.killedAt(at, words, HOSTS);
+        // Its exit code tells.
+        await etcdctl(lab, 'h1', 'endpoint health');
+      }
+    };
+    await killedAfter(/changed: .* Backup is taken/, /changed: .* Release is installed/);
+
+    const lost = await cluster.play(words, HOSTS, (line) => {
+      if (/changed: .* etcd \S+ is started/.test(line)) void lab.cut(later!);
+    });
+    expect(lost.code, lost.text).toBe(2);
+    expect(lost.text).toMatch(
+      new RegExp(
+        `ERROR stopped on the way: ${later}: .*its host cannot be reached.*\\n.*What was done so far stands\\.`,
+      ),
+    );
+    await etcdctl(lab, leader, 'endpoint health');
+    await lab.heal(later!);
+
+    await killedAfter(
       /ok: .* Files of before are kept/,
       /changed: .* Binaries are linked/,
       /changed: .* Leadership moves/,
-    ];
-    for (const at of steps) {
-      await cluster.killedAt(at, words, HOSTS);
-      // Its exit code tells.
-      await etcdctl(lab, 'h1', 'endpoint health');
-    }
+      /changed: .* etcd \S+ is started/,
+    );
     expectDone(await versions.upgrade(WAY[1]));
     await versions.wholly(WAY[1]);
+    await versions.haveEqualData();
     expect((await versions.upgrade(WAY[1])).stdout).toContain('nothing to do');
     await wasUnharmed(traffic, 'an upgrade that was killed after each step', 5_000);
   });
 
-  it('does not go on without a host that was lost on the way; it is replaced, and then it does', async () => {
+  it('does not go on without a host that is gone for good; it is replaced, and then it does', async () => {
     const words = ['upgrade_etcd', '-e', `ETCD_VERSION=${WAY[2]}`];
     const leader = await cluster.leader(HOSTS);
     await cluster.killedAt(new RegExp(`changed: .* etcd ${WAY[2]} is started`), words, HOSTS);
