@@ -58,7 +58,7 @@ export default playbook({
     if (back && outage) {
       throw new InputError('there is no way back with an outage', { next: 'Leave out -e outage=accept.' });
     }
-    const cluster = await LiveCluster.open(run);
+    const cluster = await LiveCluster.open(run, { mayHaveEnded: ca });
     const { certLocalDir } = cluster.allSettings[0]!;
     const files = new Map<string, MemberFiles>();
     let retired: Set<string> | undefined;

@@ -52,9 +52,9 @@ export function clientIdentity(certLocalDir: string, caPem: string | undefined):
 
 /**
  * The CA certificate that lies on the control machine; undefined before one was made.
- * @throws InputError when it is there but of no use: expired, without its key, unreadable.
+ * @throws InputError when it is there but of no use: expired (where that is not to be put right), without its key, unreadable.
  */
-export async function localCa(certLocalDir: string): Promise<string | undefined> {
-  const authority = await inspectAuthority(certLocalDir, new Date());
+export async function localCa(certLocalDir: string, { mayHaveEnded = false } = {}): Promise<string | undefined> {
+  const authority = await inspectAuthority(certLocalDir, new Date(), { mayHaveEnded });
   return authority.state === 'ready' ? authority.pem : undefined;
 }

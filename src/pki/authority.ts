@@ -36,15 +36,20 @@ export const stagedCaFile = (key: KeyObject): string =>
  * Finds and checks the CA in a directory; reads only. A CA made by cfssl or openssl is as good as ours: certificates
  * `ca.pem`, `ca.crt`, `etcd-ca.pem`; keys `ca-key.pem`, `ca.key`, `etcd-ca-key.pem` in PKCS#8, PKCS#1 or SEC1.
  *
+ * @param options `mayHaveEnded`: one that is not valid any more is found too, by who replaces it.
  * @throws InputError when there is one that cannot sign, or when files of two different CAs lie there.
  */
-export async function inspectAuthority(dir: string, now: Date, secondLook = false): Promise<AuthorityState> {
+export async function inspectAuthority(
+  dir: string,
+  now: Date,
+  { mayHaveEnded = false, secondLook = false }: { mayHaveEnded?: boolean; secondLook?: boolean } = {},
+): Promise<AuthorityState> {
   const names = new Set(await namesIn(dir));
   const [certs, keys] = await Promise.all([readAll(dir, CA_CERT_FILES, names), readAll(dir, CA_KEY_FILES, names)]);
   const [cert, ...otherCerts] = certs;
   const [key, ...otherKeys] = keys;
   if (cert && key) {
-    const authority = await load(cert, readKey(key), key, now);
+    const authority = await load(cert, readKey(key), key, mayHaveEnded ? undefined : now);
     for (const other of otherCerts) {
       if (!readBundle(other).some((one) => one.fingerprint256 === authority.signer.fingerprint256)) {
         throw anotherCa(other.path, cert.path);
@@ -58,7 +63,7 @@ export async function inspectAuthority(dir: string, now: Date, secondLook = fals
   if (!cert && !key) return { state: 'absent', path: join(dir, CA_CERT_FILES[0]) };
   if (key && names.has(stagedCaFile(readKey(key)))) return { state: 'absent', path: join(dir, CA_CERT_FILES[0]) };
   // Another run may just have given both files their names while the directory was being listed.
-  if (!secondLook) return inspectAuthority(dir, now, true);
+  if (!secondLook) return inspectAuthority(dir, now, { mayHaveEnded, secondLook: true });
   if (cert) {
     throw new InputError("the CA's certificate is here, but its key is not", {
       file: cert.path,
@@ -85,7 +90,7 @@ async function readAll(dir: string, candidates: readonly string[], names: Readon
   });
 }
 
-async function load(cert: Pem, key: KeyObject, keyPem: Pem, now: Date): Promise<Authority> {
+async function load(cert: Pem, key: KeyObject, keyPem: Pem, now: Date | undefined): Promise<Authority> {
   const bundle = readBundle(cert);
   const signer = bundle.find((one) => one.checkPrivateKey(key));
   if (!signer) {
@@ -100,14 +105,14 @@ async function load(cert: Pem, key: KeyObject, keyPem: Pem, now: Date): Promise<
       next: "Put the CA's own certificate there, not one that it issued.",
     });
   }
-  const { notBefore, notAfter, subject } = describeCertificate(signer, now);
-  if (notAfter <= now) {
+  const { notBefore, notAfter, subject } = describeCertificate(signer, now ?? new Date());
+  if (now && notAfter <= now) {
     throw new InputError(`the CA expired on ${notAfter.toISOString()}`, {
       file: cert.path,
-      next: 'Check the clock of this machine. If it is right, the cluster needs a new CA: rotate it.',
+      next: 'Check the clock of this machine. If it is right, the cluster needs a new CA: play rotate_certs_etcd -e ca=true -e outage=accept',
     });
   }
-  if (notBefore > now) {
+  if (now && notBefore > now) {
     throw new InputError(`the CA is not valid before ${notBefore.toISOString()}`, {
       file: cert.path,
       next: 'Check the clock of this machine.',

@@ -29,6 +29,8 @@ export interface Rotation {
   both: string;
   new: string;
   newCa: X509Certificate | undefined;
+  /** When the CA that signs ended; undefined while it is valid. */
+  endedAt: Date | undefined;
   /** When the last change of CA was finished. */
   changedAt: Date | undefined;
 }
@@ -45,14 +47,15 @@ export type RotationStep =
 
 /** Reads only. @throws InputError where the files are of no stage: somebody has changed them. */
 export async function readRotation(dir: string, now: Date): Promise<Rotation> {
-  const authority = await inspectAuthority(dir, now);
+  const authority = await inspectAuthority(dir, now, { mayHaveEnded: true });
   if (authority.state === 'absent') throw new InputError('there is no CA here', { file: dir });
+  const endedAt = authority.notAfter <= now ? authority.notAfter : undefined;
   const changedAt = (await namesIn(dir)).flatMap((name) => stampOf(name) ?? []).sort((a, b) => +b - +a)[0];
   const folder = join(dir, FOLDER);
   const [next, old] = await Promise.all([inspectAuthority(folder, now), readIfThere(join(folder, OLD_CERT))]);
   const { pem } = authority;
   if (next.state === 'absent' || old === undefined) {
-    return { stage: 'none', old: pem, both: pem, new: pem, newCa: undefined, changedAt };
+    return { stage: 'none', old: pem, both: pem, new: pem, newCa: undefined, endedAt, changedAt };
   }
   const both = old + next.pem;
   const newSigns = authority.signer.fingerprint256 === next.signer.fingerprint256;
@@ -63,7 +66,7 @@ export async function readRotation(dir: string, now: Date): Promise<Rotation> {
       next: `Put back one of them: ${OLD_CERT} or ca.pem from ${folder}, or both in this order. Its key must fit.`,
     });
   }
-  return { stage, old, both, new: next.pem, newCa: next.signer, changedAt };
+  return { stage, old, both, new: next.pem, newCa: next.signer, endedAt, changedAt };
 }
 
 function stageOf(pem: string, newSigns: boolean, known: { old: string; both: string; new: string }) {
@@ -130,7 +133,7 @@ async function ownFiles(dir: string): Promise<{ cert: string; key: string }> {
 async function makeNext(dir: string, own: { cert: string; key: string }, wish: NewAuthority, now: Date) {
   const folder = join(dir, FOLDER);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const authority = await inspectAuthority(dir, now);
+  const authority = await inspectAuthority(dir, now, { mayHaveEnded: true });
   const key = await readIfThere(join(dir, own.key));
   if (authority.state === 'absent' || key === undefined) throw new InputError('there is no CA here', { file: dir });
   await replaceFiles(folder, [

@@ -30,6 +30,8 @@ export interface PkiRequest {
   wishes: CertificateWish[];
   /** SHA-256 fingerprints of certificates that are to be issued anew, although nothing is wrong with them. */
   retired?: ReadonlySet<string>;
+  /** Also of a CA that has ended it is said what it would issue anew. It issues nothing. */
+  mayHaveEnded?: boolean;
   now?: Date;
 }
 
@@ -93,7 +95,7 @@ export async function ensurePki(
 }
 
 async function issueMissing(request: PkiRequest, dir: string, now: Date) {
-  const before = await look(request, now); // another run may have done it while this one waited
+  const before = await look({ ...request, mayHaveEnded: false }, now); // another run may have done it while this one waited
   const { issueLeaf, makeAuthority } = await import('./issue.ts');
   let authority = before.authority;
   if (authority.state === 'absent') {
@@ -134,7 +136,7 @@ function isDone(plan: PkiPlan): boolean {
 async function look(request: PkiRequest, now: Date, secondLook = false): Promise<Look> {
   const dir = resolve(request.dir);
   const [authority, files] = await Promise.all([
-    inspectAuthority(dir, now),
+    inspectAuthority(dir, now, request),
     Promise.all(
       request.wishes.map(async (wish) => {
         const keyPath = join(dir, keyFile(wish.id));

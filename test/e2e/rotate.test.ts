@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
+import { openssl } from '../unit/pki/workshop.ts';
 import { type PlayResult, runPlay } from './play.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 import { testVersion } from './version.ts';
@@ -258,6 +259,61 @@ describe('rotate_certs_etcd with an outage', () => {
       const finished = await newCa(['-e', 'outage=accept']);
       expect(finished.code, finished.text).toBe(0);
       expect((await isOfOneCa()).fingerprint256).not.toBe(second);
+    },
+    MANY_RUNS_MS,
+  );
+});
+
+describe('rotate_certs_etcd when the CA has ended', () => {
+  it(
+    'says that only an outage helps, and then brings back a cluster that nobody could ask any more',
+    async () => {
+      const files = [
+        '/etc/etcd/cert/etcd-ca.pem',
+        '/etc/etcd/cert/etcd-client.pem',
+        '/etc/etcd/cert/etcd-client-key.pem',
+      ];
+      const [ca, cert, key] = files;
+      const witness = (host: string, words: string) =>
+        on(
+          host,
+          `ETCDCTL_API=3 etcdctl --endpoints=https://${lab.addressOf(host)}:2379 --cacert=${ca} --cert=${cert} --key=${key} ${words}`,
+        );
+      await witness('h1', 'put before-the-end still-here');
+      openssl(
+        'x509',
+        '-in',
+        join(pki, 'ca.pem'),
+        '-signkey',
+        join(pki, 'ca-key.pem'),
+        '-days',
+        '-1',
+        '-out',
+        join(pki, 'ca.pem'),
+      );
+      await onAll(async (host) => {
+        await lab.exec(host, `cat >${ca}`, { input: read('ca.pem') });
+        await on(host, 'systemctl restart --no-block etcd.service');
+      });
+
+      const reloaded = await play('reload_etcd');
+      expect([reloaded.code, reloaded.text]).toEqual([
+        1,
+        expect.stringMatching(/the CA expired on .*-e outage=accept/s),
+      ]);
+      const gentle = await newCa([...AGAIN, '--yes']);
+      expect([gentle.code, gentle.text]).toEqual([2, expect.stringMatching(/the CA ended on .*-e outage=accept/s)]);
+      const before = read('ca.pem');
+      const checked = await newCa(['-e', 'outage=accept', ...AGAIN, '--check']);
+      expect([checked.code, checked.text, read('ca.pem')]).toEqual([
+        0,
+        expect.stringContaining('make a new CA'),
+        before,
+      ]);
+      const done = await newCa(['-e', 'outage=accept', ...AGAIN]);
+      expect(done.code, done.text).toBe(0);
+      await isOfOneCa();
+      expect(await witness('h2', 'get before-the-end --print-value-only')).toBe('still-here');
     },
     MANY_RUNS_MS,
   );

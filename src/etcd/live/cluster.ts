@@ -1,7 +1,9 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type PlayError, UnreachableError } from '../../errors.ts';
+import { describeCertificate } from '../../pki/certificate.ts';
 import { ensurePki } from '../../pki/store.ts';
 import type { RunContext, Task } from '../../runner/playbook.ts';
 import { once, step } from '../../runner/playbook.ts';
@@ -18,6 +20,15 @@ import { assess, type ClusterSight, type ClusterState, type LostHost } from '../
 import { ARCHITECTURES, type ClockReading, clockComplaints, hostComplaints } from '../preflight.ts';
 import { type EtcdSettings, type GivenVariable, readClusterSettings } from '../variables.ts';
 import { noIdentityError, noLeaderError } from './errors.ts';
+
+interface OpenOptions {
+  /** Hosts may have nobody to be trusted by yet: a CA is made where there is none. */
+  issue?: boolean;
+  /** Another version is what the operation brings. */
+  brings?: boolean;
+  /** A CA that is not valid any more is what the operation replaces. */
+  mayHaveEnded?: boolean;
+}
 
 /**
  * A running cluster, as an operation sees it and reaches it. Nothing of it is kept: a run that was ended finds it again
@@ -48,13 +59,13 @@ export class LiveCluster {
   /** Reads the input: nothing is touched before all of it is in order. @throws InputError, PlayError without certificates. */
   static async open(
     run: RunContext,
-    { issue = false, brings = false }: { issue?: boolean; brings?: boolean } = {},
+    { issue = false, brings = false, mayHaveEnded = false }: OpenOptions = {},
   ): Promise<LiveCluster> {
     const settings = readSettings(run);
     const [first] = settings.values();
     const { certLocalDir } = first!;
     if (issue && (await localCa(certLocalDir)) === undefined) return LiveCluster.#withNewCa(run, first!, settings);
-    const ca = await localCa(certLocalDir);
+    const ca = await localCa(certLocalDir, { mayHaveEnded });
     const identity = clientIdentity(certLocalDir, ca);
     if (ca === undefined || !identity) throw noIdentityError(certLocalDir);
     const cluster = new LiveCluster(run, ca, identity, settings);
@@ -85,7 +96,7 @@ export class LiveCluster {
   /** Where the certificates on the control machine were changed: what is opened from now on goes by these. */
   async readCertificates(): Promise<void> {
     const { certLocalDir } = this.allSettings[0]!;
-    const ca = await localCa(certLocalDir);
+    const ca = await localCa(certLocalDir, { mayHaveEnded: true });
     const identity = clientIdentity(certLocalDir, ca);
     if (ca === undefined || !identity) throw noIdentityError(certLocalDir);
     this.#ca = ca;
@@ -123,6 +134,7 @@ export class LiveCluster {
     return {
       hosts: allHosts.flatMap((host) => this.#seen.get(host) ?? []),
       lost: allHosts.flatMap((host) => this.#lost.get(host) ?? []),
+      clientEnded: endOf(this.#identity.certPem),
     };
   }
 
@@ -324,4 +336,10 @@ function readSettings(run: RunContext, version?: string): Map<string, EtcdSettin
       if (version === undefined) run.say(file ? `${file}:${line}: ${message}` : message, 'warning');
     },
   );
+}
+
+/** When a certificate ended; undefined while it is valid. */
+function endOf(certPem: string): Date | undefined {
+  const { notAfter, daysLeft } = describeCertificate(new X509Certificate(certPem));
+  return daysLeft < 0 ? notAfter : undefined;
 }

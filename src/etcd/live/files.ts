@@ -27,7 +27,7 @@ export interface FilesWish {
 /** The certificates of these hosts as a wish to the store. */
 export function certificateRequest(cluster: LiveCluster, hosts: readonly string[], { retired }: FilesWish = {}) {
   const members = hosts.map((host) => ({ settings: cluster.own(host), hostName: cluster.seen(host).facts.hostName }));
-  return { ...pkiRequest(members), ...(retired && { retired }) };
+  return { ...pkiRequest(members), ...(retired && { retired }), mayHaveEnded: true };
 }
 
 /** What lies on the control machine for a host; undefined where something is to be issued first. Reads only. */

@@ -53,8 +53,14 @@ export function alarms(state: ClusterState): Refusal[] {
   }));
 }
 
-export function noMember({ sight: { hosts, lost } }: ClusterState): Refusal {
+export function noMember({ sight: { hosts, lost, clientEnded } }: ClusterState): Refusal {
   const all = [...hosts, ...lost].map(({ host }) => host).join(', ');
+  if (clientEnded) {
+    return {
+      reason: `no member answers on ${all}: the client certificate ended on ${clientEnded.toISOString()}, and theirs may have too`,
+      next: 'Have what has ended issued anew and sent, without a restart: play create_etcd',
+    };
+  }
   return {
     reason: `no member of a cluster answers on ${all}`,
     next: 'To make a cluster, or to start one that is stopped: play create_etcd. Where it has lost its quorum: play recover_etcd.',

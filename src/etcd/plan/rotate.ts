@@ -91,6 +91,7 @@ export function planAuthority(request: AuthorityRequest): ChangePlan<RotateActio
     const title = `the CA was changed ${minutes} ${minutes === 1 ? 'minute' : 'minutes'} ago`;
     return { kind: 'plan', title, actions: [], warnings: [`${title}: to change it once more, add -e again=true`] };
   }
+  if (rotation.endedAt) return refuse(endedCa(rotation.endedAt));
   const refusals = [...common(sight, state), ...strangeTrust(request)];
   if (refusals.length > 0) return refuse(...refusals);
   const course = new Course(request, state);
@@ -99,6 +100,14 @@ export function planAuthority(request: AuthorityRequest): ChangePlan<RotateActio
   const actions = back ? course.back() : course.forward();
   const title = `${back ? 'go back to the old CA of' : 'a new CA for'} the cluster ${state.clusterId} (${stageText(rotation)})`;
   return { kind: 'plan', title, actions, warnings: [] };
+}
+
+/** Whoever connects checks the CA's dates too: members refuse each other and us, and what is new cannot be shown to them. */
+function endedCa(endedAt: Date): Refusal {
+  return {
+    reason: `the CA ended on ${endedAt.toISOString()}: members refuse each other and us`,
+    next: 'Replace it with all certificates at once: play rotate_certs_etcd -e ca=true -e outage=accept',
+  };
 }
 
 function wholeCluster(limited: readonly string[], allHosts: readonly string[]): Refusal {
@@ -316,7 +325,8 @@ export function planOutage(request: AuthorityRequest): ChangePlan<RotateAction> 
     ...refuseTwoClusters(sight.hosts),
     ...sight.hosts.filter(hasData).flatMap(refuseStranger),
     ...strangeTrust(request),
-    ...(stage === 'none' ? unhealthy(state) : []),
+    // With a CA that has ended nobody can be asked, and nothing is served that could be lost.
+    ...(stage === 'none' && !rotation.endedAt ? unhealthy(state) : []),
   ];
   if (grounds.length > 0) return refuse(...grounds);
   const members = sight.hosts.filter(hasData);

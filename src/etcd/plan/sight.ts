@@ -16,6 +16,8 @@ export interface ClusterSight {
   /** In the order of the inventory. */
   hosts: readonly SeenHost[];
   lost: readonly LostHost[];
+  /** When our own certificate ended: members refuse whoever comes with it. Undefined while it is valid. */
+  clientEnded?: Date | undefined;
 }
 
 /** One of the cluster's members, and what is known of it. */

@@ -30,6 +30,11 @@ describe('a change of CA', () => {
       },
       /does not serve: its host cannot be reached/,
     ],
+    [
+      'the CA has ended',
+      { ...asked, rotation: { ...rotation, endedAt: new Date(0) } },
+      /the CA ended on 1970-.*: members refuse each other and us → .*-e outage=accept/,
+    ],
   ])('is refused where %s', (_, request, words) => expect(reasons(planAuthority(request))).toMatch(words));
 
   it('is refused where a member is down that is not to be restarted', () => {
@@ -65,6 +70,17 @@ describe('a change of CA', () => {
     const plan = planOutage(asked);
     expect(plan.kind === 'plan' && plan.actions.find(({ action }) => action.do === 'all at once')?.step.quorum).toMatch(
       /NOTHING IS SERVED/,
+    );
+  });
+
+  it('with an outage is made although nobody answers, once the CA has ended', () => {
+    const hosts = asked.sight.hosts.map((one) => ({ ...one, api: undefined, status: undefined, peers: undefined }));
+    const silent = { ...asked, sight: { hosts, lost: [] } };
+    expect(reasons(planOutage(silent))).toMatch(/no member of a cluster answers/);
+    const plan = planOutage({ ...silent, rotation: { ...rotation, endedAt: new Date(0) } });
+    expect(reasons(plan)).toBe('planned');
+    expect(plan.kind === 'plan' && words(plan.actions)).toEqual(
+      words((planOutage(asked) as typeof plan & { kind: 'plan' }).actions),
     );
   });
 });

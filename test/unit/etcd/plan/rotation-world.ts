@@ -127,7 +127,7 @@ function rotationOf(world: RotationWorld): Rotation {
   const { stage, settled } = world;
   const same = PEM[settled];
   const pems = stage === 'none' ? { old: same, both: same, new: same } : PEM;
-  return { stage, ...pems, newCa: undefined, changedAt: undefined };
+  return { stage, ...pems, newCa: undefined, endedAt: undefined, changedAt: undefined };
 }
 
 function filesOf(world: RotationWorld, one: RotationHost): MemberFiles {
