@@ -18,7 +18,7 @@ export default playbook({
   },
 
   async *plays(run) {
-    const cluster = await LiveCluster.open(run);
+    const cluster = await LiveCluster.open(run, { mayHaveEnded: true });
     const { clusterToken } = cluster.allSettings[0]!;
     const problems = yield* lookAtStatus(cluster, {
       warnDays: run.value('warn_days'),

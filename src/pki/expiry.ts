@@ -29,6 +29,9 @@ export function expiryText(certificate: X509Certificate, now: Date): string {
 
 /** Which playbook brings a new one of the cluster's own: it is due by itself, or somebody wants it sooner. */
 export function renewalText(certificate: X509Certificate, now: Date): string {
+  if (describeCertificate(certificate, now).notAfter <= now) {
+    return 'Have it reissued and sent: play reload_etcd. Where no member answers any more: play create_etcd';
+  }
   return isInLastThird(certificate, now)
     ? 'Have it reissued and sent: play reload_etcd'
     : 'More than a third of its lifetime is left. To have it reissued all the same: play rotate_certs_etcd';

@@ -425,7 +425,10 @@ function authorityProblems({ authorities, now, warnDays }: StatusSight): Problem
         kind: expiry === 'expired' ? 'ca-expired' : 'ca-expires',
         severity: expiry === 'expired' ? 'critical' : 'warning',
         message: `the CA ${ENDS[expiry]} ${expiryText(ca, now)}`,
-        next: 'Change it without an outage: play rotate_certs_etcd -e ca=true',
+        next:
+          expiry === 'expired'
+            ? 'Members refuse each other until it is replaced: play rotate_certs_etcd -e ca=true -e outage=accept'
+            : 'Change it without an outage: play rotate_certs_etcd -e ca=true',
       },
     ];
   });

@@ -150,7 +150,7 @@ async function dueCertificates(cluster: LiveCluster): Promise<Map<string, string
     hostName: cluster.seen(host).facts.hostName,
   }));
   if (members.length === 0) return due;
-  const { leaves } = await inspectPki({ ...pkiRequest(members), lifetimeMs: SHORT_MS });
+  const { leaves } = await inspectPki({ ...pkiRequest(members), lifetimeMs: SHORT_MS, mayHaveEnded: true });
   const reasons = new Map(leaves.flatMap(({ id, action, reason = '' }) => (action === 'keep' ? [] : [[id, reason]])));
   for (const { settings } of members) {
     const ids = { server: serverId(settings.name), peer: peerId(settings.name), client: CLIENT_ID };

@@ -237,6 +237,13 @@ describe('what is not well with certificates', () => {
     expect(problem!.next).toContain('rotate_certs_etcd -e ca=true');
   });
 
+  it('tells the CA that has ended, and what is left then', async () => {
+    const { ca } = await issued(-1);
+    const [problem] = judgeStatus(sightOf(all(), { authorities: [ca] }));
+    expect(problem).toMatchObject({ kind: 'ca-expired', severity: 'critical' });
+    expect(problem!.next).toContain('-e ca=true -e outage=accept');
+  });
+
   it('compares what is served, on disk and here, and who issued it', async () => {
     const [ours, other] = [await issued(300), await issued(300)];
     const of = (more: Parameters<typeof certificate>[1], due: [string, string][] = []) =>
