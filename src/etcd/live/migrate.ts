@@ -12,6 +12,7 @@ import { type Refusal, refusalError } from '../plan/plan.ts';
 import { type MemberFiles, reasons } from '../plan/reload.ts';
 import { clusterPairs } from '../plan/sight.ts';
 import { takeSafetyBackup } from '../restore/safety.ts';
+import { servesV2 } from '../restore/v2.ts';
 import { askService, askUsers } from '../v2/read.ts';
 import { saveV2 } from '../v2/saved.ts';
 import { contentText, hasInOrder, overlapText } from '../v2/text.ts';
@@ -84,7 +85,7 @@ export class LiveMigration {
       service: seen.api ? await askService(at).catch(() => undefined) : undefined,
       running: running?.environment.get(ENABLE),
       onDisk: configuration === undefined ? undefined : parseEnvironmentFile(configuration).get(ENABLE),
-      wanted: parseEnvironmentFile(files.configuration).get(ENABLE),
+      isWanted: servesV2(cluster.own(host).version, cluster.own(host).enableV2),
       drift: seen.api ? reasons(seen, files, cluster.state(), false).filter((one) => one !== ENABLE) : [],
     });
   }
@@ -174,10 +175,11 @@ export class LiveMigration {
   /** What is left to be done by hand. */
   report(): string | undefined {
     if (!this.done) return undefined;
+    const served = servedBy(this.cluster.state(), this.hosts) === undefined ? `, which ${ENABLE}=true serves` : '';
     return [
       'All keys of v2 are in v3, and in v2 as they were. Next:',
       '  1. Point applications to the API of v3.',
-      '  2. Delete the keys of v2, once nobody needs them (etcd 3.6 does not start on them): ETCDCTL_API=2 etcdctl rm -r KEY',
+      `  2. Delete the keys of v2${served}, once nobody needs them (etcd 3.6 does not start on them): ETCDCTL_API=2 etcdctl rm -r KEY`,
     ].join('\n');
   }
 }

@@ -3,7 +3,7 @@ import { minorOf } from '../versions.ts';
 import { type ChangePlan, type MemberAction, type Planned, refuse } from './action.ts';
 import { unhealthy } from './health.ts';
 import type { PlanStep, Refusal } from './plan.ts';
-import { rollSteps } from './roll.ts';
+import { groundFor, rollSteps } from './roll.ts';
 import { assess, type ClusterSight, type ClusterState } from './sight.ts';
 
 /** What brings keys of v2 to v3. */
@@ -20,10 +20,11 @@ export type MigrateAction =
 export interface V2Host {
   /** What its member answers; undefined where it does not. `locked`: users must log in. */
   service: 'on' | 'off' | 'locked' | undefined;
-  /** ETCD_ENABLE_V2 of the process, of etcd.conf as it lies there, and as the inventory has it. */
+  /** ETCD_ENABLE_V2 of the process, and of etcd.conf as it lies there. */
   running: string | undefined;
   onDisk: string | undefined;
-  wanted: string | undefined;
+  /** It is on with what the inventory says. */
+  isWanted: boolean;
   /** What else a restart would bring. */
   drift: readonly string[];
 }
@@ -106,8 +107,12 @@ export function planMigrate(request: MigrateRequest): MigratePlan {
   return { ...plan(title, actions), ...(different.length > 0 && due > 0 && { confirm }) };
 }
 
-function plan(title: string, actions: Planned<MigrateAction>[]): Extract<ChangePlan<MigrateAction>, { kind: 'plan' }> {
-  return { kind: 'plan', title, actions, warnings: [] };
+function plan(
+  title: string,
+  actions: Planned<MigrateAction>[],
+  warnings: readonly string[] = [],
+): Extract<ChangePlan<MigrateAction>, { kind: 'plan' }> {
+  return { kind: 'plan', title, actions, warnings };
 }
 
 /** v2 is off everywhere: one member is enough to read it, and a follower's restart is the least harm. */
@@ -116,7 +121,7 @@ export function switchOn(state: ClusterState, hosts: ReadonlyMap<string, V2Host>
   const begun = able.find(({ host }) => hosts.get(host!)?.onDisk === 'true');
   const follower = able.find(({ host }) => host !== state.leader?.host);
   const host = (begun ?? follower ?? able[0])!.host!;
-  const { drift = [], wanted } = hosts.get(host) ?? {};
+  const { drift = [], isWanted = false } = hosts.get(host) ?? {};
   const refusals: Refusal[] = [];
   if (drift.length > 0) {
     refusals.push({
@@ -126,15 +131,16 @@ export function switchOn(state: ClusterState, hosts: ReadonlyMap<string, V2Host>
     });
   }
   const actions = switchSteps(state, [host], true, 'restart with ETCD_ENABLE_V2=true: v2 is off, and is read there');
-  return { host, wanted, refusals, actions };
+  return { host, isWanted, refusals, actions };
 }
 
 function planUnseen(state: ClusterState, { hosts, backedUp }: MigrateRequest): MigratePlan {
-  const { host, wanted, refusals, actions: on } = switchOn(state, hosts);
+  const { host, isWanted, refusals, actions: on } = switchOn(state, hosts);
   if (refusals.length > 0) return refuse(...refusals);
-  const off = wanted === 'true' ? [] : switchSteps(state, [host], false, OFF);
+  const off = isWanted ? [] : switchSteps(state, [host], false, OFF);
   const copying = [...(backedUp ? [] : [backupStep(host)]), copyStep(undefined)];
-  return plan('bring the keys of v2 to v3', [...on, ...copying, ...off]);
+  const { warnings } = groundFor(state, [{ host, why: '' }]);
+  return plan('bring the keys of v2 to v3', [...on, ...copying, ...off], warnings);
 }
 
 const OFF = 'restart as the inventory has it: v2 is off again';
@@ -153,7 +159,7 @@ function switchSteps(state: ClusterState, due: readonly string[], on: boolean, w
 /** What this run, or one that was ended, has switched on goes back to what the inventory has. */
 export function backSteps(state: ClusterState, hosts: ReadonlyMap<string, V2Host>): Planned<MigrateAction>[] {
   const all = [...hosts];
-  const isLeft = (now: string | undefined, { wanted }: V2Host) => now === 'true' && wanted !== 'true';
+  const isLeft = (now: string | undefined, { isWanted }: V2Host) => now === 'true' && !isWanted;
   const due = all.filter(([, one]) => isLeft(one.running, one)).map(([host]) => host);
   const files = all.filter(([host, one]) => !due.includes(host) && isLeft(one.onDisk, one)).map(([host]) => host);
   const rewrite: Planned<MigrateAction> = {

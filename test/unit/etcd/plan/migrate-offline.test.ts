@@ -11,8 +11,8 @@ import type { RestoredMark } from '../../../../src/etcd/restore/mark.ts';
 import { status, Wanted, withFacts } from './observed.ts';
 
 const wanted = new Wanted(3, { ETCD_VERSION: '3.4.23' });
-const OFF: V2Host = { service: 'off', running: undefined, onDisk: undefined, wanted: undefined, drift: [] };
-const ON: V2Host = { ...OFF, service: 'on' };
+const OFF: V2Host = { service: 'off', running: undefined, onDisk: undefined, isWanted: false, drift: [] };
+const ON: V2Host = { ...OFF, service: 'on', isWanted: true };
 const all = (one: V2Host) => new Map(wanted.hosts.map((host) => [host, one]));
 const NEW: V2Found = {
   keys: 10,

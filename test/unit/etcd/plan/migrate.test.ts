@@ -4,10 +4,10 @@ import { status, Wanted } from './observed.ts';
 
 const wanted = new Wanted(3, { ETCD_VERSION: '3.4.23' });
 
-const OFF: V2Host = { service: 'off', running: undefined, onDisk: undefined, wanted: undefined, drift: [] };
-const ON: V2Host = { ...OFF, service: 'on' };
+const OFF: V2Host = { service: 'off', running: undefined, onDisk: undefined, isWanted: false, drift: [] };
+const ON: V2Host = { ...OFF, service: 'on', isWanted: true };
 const LEFT_ON: V2Host = { ...OFF, service: 'on', running: 'true', onDisk: 'true' };
-const KEPT_ON: V2Host = { ...LEFT_ON, wanted: 'true' };
+const KEPT_ON: V2Host = { ...LEFT_ON, isWanted: true };
 const HALF: V2Host = { ...OFF, onDisk: 'true' };
 const all = (one: V2Host) => ({ h1: one, h2: one, h3: one });
 
@@ -100,7 +100,7 @@ describe('what is done', () => {
       ['back up h2', 'copy', 'h2 off', 'files h3'],
     ],
     ['v2 is to stay on', { hosts: all(KEPT_ON), found: NEW }, ['back up h1', 'copy']],
-    ['v2 is to be on, and is off', { hosts: all({ ...OFF, wanted: 'true' }) }, ['h2 on', 'back up h2', 'copy']],
+    ['v2 is to be on, and is off', { hosts: all({ ...OFF, isWanted: true }) }, ['h2 on', 'back up h2', 'copy']],
     ['all is done', { hosts: { ...all(OFF), h2: LEFT_ON }, more: { done: true } }, ['h2 off']],
     [
       'something speaks against it, and v2 is still on',
