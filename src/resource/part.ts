@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ScriptInput } from '../connection/connection.ts';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { GrowingSum } from '../local/growing-sum.ts';
 import { type LocalFile, sumOfStart } from './local-file.ts';
 
 /** From this size on, what is sent goes on where it was cut; less is sent again in no time. */
@@ -72,31 +72,40 @@ export function receivePart({ sizeBytes }: Pick<LocalFile, 'sizeBytes'>, kept: n
   ];
 }
 
-/** A file from a place on, then the sum of the whole as a line: it is reckoned while the bytes go by. */
+/** A file from a place on, then the sum of the whole as a line: it is reckoned in a thread while the bytes go by. */
 export function restWithSum({ path, sizeBytes }: Pick<LocalFile, 'path' | 'sizeBytes'>, kept: number): ScriptInput {
   async function* bytes() {
-    const before = ageOf(path);
-    const hash = createHash('sha256');
-    const chunks = (start: number, end: number) =>
-      start < end ? createReadStream(path, { start, end: end - 1, highWaterMark: CHUNK_BYTES }) : [];
-    for await (const chunk of chunks(0, kept)) hash.update(chunk as Buffer);
-    let at = kept;
-    for await (const chunk of chunks(kept, sizeBytes)) {
-      hash.update(chunk as Buffer);
-      at += (chunk as Buffer).length;
-      yield chunk as Buffer;
+    const file = await open(path);
+    const sum = new GrowingSum(file.fd);
+    try {
+      const before = await ageOf(file);
+      sum.upTo(kept);
+      for (let at = kept; at < sizeBytes; ) {
+        // A new piece each time: who takes it may not have sent it when the next is asked for.
+        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, at);
+        if (bytesRead === 0) throw changed(path);
+        at += bytesRead;
+        sum.upTo(Math.min(at, sizeBytes));
+        yield buffer.subarray(0, bytesRead);
+      }
+      const { sha256 } = await sum.finish(sizeBytes);
+      if ((await ageOf(file)) !== before) throw changed(path);
+      yield Buffer.from(`${sha256}\n`);
+    } finally {
+      await sum.abandon();
+      await file.close();
     }
-    if (at < sizeBytes || ageOf(path) !== before) {
-      throw new PlayError(`${path} was changed while it was sent`, { next: 'Run again when nobody writes to it.' });
-    }
-    yield Buffer.from(`${hash.digest('hex')}\n`);
   }
   return { sizeBytes: sizeBytes - kept + SUM_LINE_BYTES, open: () => Readable.from(bytes()) };
 }
 
+function changed(path: string): PlayError {
+  return new PlayError(`${path} was changed while it was sent`, { next: 'Run again when nobody writes to it.' });
+}
+
 const SUM_LINE_BYTES = 65;
 
-function ageOf(path: string): string {
-  const { ino, size, mtimeNs } = statSync(path, { bigint: true });
+async function ageOf(file: FileHandle): Promise<string> {
+  const { ino, size, mtimeNs } = await file.stat({ bigint: true });
   return `${ino} ${size} ${mtimeNs}`;
 }
