@@ -27,6 +27,7 @@ export default playbook({
       example: '/app/',
     }),
     dest_prefix: variable.text('What they begin with in v3.', { section: WHICH, otherwise: 'the same' }),
+    no_dest_prefix: variable.flag('In v3 they lose their beginning.', { section: WHICH, default: false }),
     overwrite: variable.flag('Keys of v3 with another value, or another end, get that of v2; they are saved first.', {
       section: HOW,
       default: false,
@@ -51,11 +52,15 @@ export default playbook({
   async *plays(run) {
     const cluster = await LiveCluster.open(run);
     const prefix = run.value('prefix') ?? '';
-    const mapping = { prefix, destPrefix: run.value('dest_prefix') ?? prefix };
+    if (run.value('no_dest_prefix') && run.value('dest_prefix') !== undefined) {
+      throw new InputError('dest_prefix and no_dest_prefix exclude each other', { next: 'Leave one of them out.' });
+    }
+    const destPrefix = run.value('no_dest_prefix') ? '' : (run.value('dest_prefix') ?? prefix);
+    const mapping = { prefix, destPrefix };
     const [overwrite, leaveOut] = [run.value('overwrite'), run.value('leave_out')];
     const migration = new LiveMigration(cluster, { mapping, stillForMs: run.value('still_for') });
     if (run.value('offline')) {
-      if (prefix !== '' || mapping.destPrefix !== '' || overwrite || leaveOut) {
+      if (prefix !== '' || destPrefix !== '' || overwrite || leaveOut) {
         throw new InputError('offline brings all of v2 as it is', {
           next: 'Leave out prefix, dest_prefix, overwrite and leave_out, or offline.',
         });
