@@ -6,7 +6,7 @@ import type { LiveCluster } from '../live/cluster.ts';
 import { prepareTasks } from '../live/perform.ts';
 import type { MemberPair } from '../plan/action.ts';
 import { isRunning } from '../plan/seen.ts';
-import { startInTurn } from '../restore/in-turn.ts';
+import { startAgain } from '../restore/in-turn.ts';
 import { stopEtcd } from '../restore/swap.ts';
 import { startEtcd, waitUntilReady } from '../start.ts';
 import { endOnce, keepCopy, putBack, startForced } from './force.ts';
@@ -135,7 +135,7 @@ async function goBack(
     (why) => `Its data could not be put back (${(why as Error).message}): they lie in ….bak-${stamp}.`,
   );
   await Promise.allSettled(ran.map(async (one) => (await run.connect(one)).run('systemctl enable -q etcd.service')));
-  await startInTurn(cluster, ran).catch(() => undefined);
+  await startAgain(cluster, ran);
   const started = ran.length > 0 ? ` ${ran.join(', ')} ${ran.length === 1 ? 'was' : 'were'} started again.` : '';
   return new PlayError(words.message, {
     host,

@@ -1,6 +1,6 @@
 import { PlayError } from '../../errors.ts';
 import type { LiveCluster } from '../live/cluster.ts';
-import { startInTurn } from './in-turn.ts';
+import { startAgain } from './in-turn.ts';
 import { type RestorePlaces, stopEtcd, swapBack, tidy } from './swap.ts';
 
 export interface WayBack {
@@ -26,7 +26,7 @@ export async function goBack(
     [...swapped].map(async (host) => swapBack(await run.connect(host), places(host))),
   );
   await Promise.allSettled(hosts.map(async (host) => tidy(await run.connect(host), places(host))));
-  await startInTurn(cluster, ran).catch(() => undefined);
+  await startAgain(cluster, ran);
   const failed = back.filter(({ status }) => status === 'rejected').length;
   const cause = error instanceof PlayError ? error : new PlayError((error as Error).message, { cause: error });
   const what =

@@ -27,6 +27,11 @@ export async function startInTurn(cluster: LiveCluster, hosts: readonly string[]
   }
 }
 
+/** Starts again what ran before, each of them that can be reached. */
+export async function startAgain(cluster: LiveCluster, hosts: readonly string[]): Promise<void> {
+  for (const host of hosts) await startInTurn(cluster, [host]).catch(() => undefined);
+}
+
 /** Stops followers first: a leader that ends looks for a successor, and would wait for one that ends, too. */
 export async function stopInTurn(cluster: LiveCluster, hosts: readonly string[]): Promise<void> {
   const leader = cluster.state().leader?.host;

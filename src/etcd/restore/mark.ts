@@ -30,5 +30,9 @@ export function markText({ stamp, members, revision, file }: RestoredMark): stri
 export function parseMark(line: string): RestoredMark | undefined {
   const [, stamp, members, revision, file] = /^(\d{8}T\d{6}Z) (\d{1,3}) (\d{1,19}) (\S+)$/.exec(line) ?? [];
   if (stamp === undefined) return undefined;
-  return { stamp, members: Number(members), revision: BigInt(revision!), file: decodeURIComponent(file!) };
+  try {
+    return { stamp, members: Number(members), revision: BigInt(revision!), file: decodeURIComponent(file!) };
+  } catch {
+    return undefined;
+  }
 }
