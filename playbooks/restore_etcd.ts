@@ -69,7 +69,7 @@ export default playbook({
     let proven: ProvenFile | undefined;
     let revisionNow: bigint | undefined;
     let v2: V2Node | undefined;
-    const v2Now: string[] = [];
+    const v2Now = new Set<string>();
     let plan: Extract<RestorePlan, { kind: 'restore' }> | undefined;
 
     run.onEnd(async () => {
@@ -101,7 +101,7 @@ export default playbook({
             apis.set(host, api);
             const { revision, version } = await api.status();
             const get = v2GetFrom(await connect(), clientAddress(cluster.own(host)), cluster.identity);
-            if (knowsV2(version) && ['content', 'locked'].includes(await v2State(get))) v2Now.push(host);
+            if (knowsV2(version) && ['content', 'locked'].includes(await v2State(get))) v2Now.add(host);
             if (revisionNow === undefined || revision > revisionNow) revisionNow = revision;
             return { summary: String(revision) };
           },
@@ -152,7 +152,7 @@ export default playbook({
               freeBytes: freeForData(sight),
               safety: run.value('safety'),
               v2: v2Sight(),
-              v2Now,
+              v2Now: run.allHosts.filter((host) => v2Now.has(host)),
             });
             if (decided.kind === 'refused') throw refusalError(decided.refusals);
             plan = decided;
@@ -180,7 +180,7 @@ export default playbook({
               work,
               tools: proven!.tools,
               now,
-              v2: v2Now.includes(source)
+              v2: v2Now.has(source)
                 ? {
                     connection: await run.connect(source),
                     get: v2GetFrom(await run.connect(source), clientAddress(own), cluster.identity),
