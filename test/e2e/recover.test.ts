@@ -1,13 +1,15 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectDone, expectRefused } from './cluster.ts';
 import { type PlayResult, runPlay } from './play.ts';
+import { testVersion } from './version.ts';
 import { etcdctl } from './witness.ts';
 
 const LAB = 'mx-recover';
+const VERSION = testVersion('3.5.16');
 const HOSTS = ['h1', 'h2', 'h3'];
 let lab: Lab;
 let cluster: Cluster;
@@ -15,9 +17,9 @@ let backups: string;
 let written = 0;
 
 beforeAll(async () => {
-  await ensureRelease('3.5.16');
+  await ensureRelease(VERSION);
   lab = await openLab({ name: LAB, hosts: 3, fresh: true });
-  cluster = await Cluster.of(lab, '3.5.16', HOSTS);
+  cluster = await Cluster.of(lab, VERSION, HOSTS);
   backups = join(lab.dir, 'backups');
   rmSync(backups, { recursive: true, force: true });
 });
@@ -43,7 +45,7 @@ async function nothingIsLeft(): Promise<void> {
   expect(await all(HOSTS, left)).toEqual(['', '', '']);
 }
 
-describe('a cluster of three, etcd 3.5.16', () => {
+describe(`a cluster of three, etcd ${VERSION}`, () => {
   it('is not recovered where it has its quorum, or needs no more than a start', async () => {
     await put('h1');
     expectRefused(await recover(), 'the cluster has its quorum', 'There is nothing to recover');
@@ -52,7 +54,7 @@ describe('a cluster of three, etcd 3.5.16', () => {
     const asleep = await recover('-e', 'from=h1');
     expectRefused(asleep, 'h2, h3 are stopped and have their data: once started there is a quorum (2 of 3)');
     const [hint] = /exec h2,h3 -i … -b -- systemctl start --no-block etcd/.exec(asleep.text)!;
-    const inventory = join(lab.dir, `3.5.16-${HOSTS.join('-')}.ini`);
+    const inventory = join(lab.dir, `${VERSION}-${HOSTS.join('-')}.ini`);
     expectDone(await runPlay(hint.replace('…', inventory).split(' ')));
     expectDone(await run('create_etcd'));
     expect(await content('h3')).toBe(before);
@@ -126,6 +128,13 @@ describe('a cluster of three, etcd 3.5.16', () => {
       .sort()
       .at(-1)!;
     expect((await recover('-C')).text).toContain(`from the backup ${join(backups, newest)}`);
+    const cut = join(lab.dir, 'cut.db');
+    writeFileSync(cut, readFileSync(join(backups, newest)).subarray(0, -1));
+    const untouched = await cluster.on('h1', 'ls -i /var/lib');
+    const refused = await recover('-e', `snapshot=${cut}`);
+    expect([refused.code, refused.text]).toEqual([2, expect.stringContaining('the sum at its end is not whole')]);
+    expect(refused.text).not.toContain('changed:');
+    expect(await cluster.on('h1', 'ls -i /var/lib')).toBe(untouched);
     const words = withFolder(['recover_etcd', '--yes']);
     const steps = [
       /Snapshot is restored/,

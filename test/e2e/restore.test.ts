@@ -5,16 +5,20 @@ import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectDone } from './cluster.ts';
 import type { PlayResult } from './play.ts';
+import { testVersion } from './version.ts';
 import { etcdctl } from './witness.ts';
 
 const LAB = 'mx-restore';
+const VERSION = testVersion('3.5.16');
+/** One that cannot read what the other has written. */
+const OLDER = VERSION.startsWith('3.4.') ? '3.3.25' : '3.4.23';
 let lab: Lab;
 let cluster: Cluster;
 let hosts: string[];
 let backups: string;
 
 beforeAll(async () => {
-  for (const version of ['3.4.23', '3.5.16']) await ensureRelease(version);
+  for (const version of [OLDER, VERSION]) await ensureRelease(version);
   lab = await openLab({ name: LAB, hosts: 3, fresh: true });
 });
 afterAll(() => lab?.down());
@@ -73,22 +77,29 @@ async function expectRefused(path: string, reason: string): Promise<void> {
   expect(result.text).not.toMatch(/unexpected|fault of the playbook|changed:/);
 }
 
-describe('etcd 3.5.16', () => {
+describe(`etcd ${VERSION}`, () => {
   let [saved, after, good] = ['', '', ''];
   beforeAll(async () => {
-    saved = await prepared('3.5.16', ['h1', 'h2', 'h3']);
+    saved = await prepared(VERSION, ['h1', 'h2', 'h3']);
     after = await content();
     good = snapshots()[0]!;
   });
 
   it('refuses what cannot be restored, and stops nothing for it', async () => {
     const bytes = readFileSync(good);
-    const flipped = Buffer.from(bytes);
-    flipped[bytes.length >> 1]! ^= 0x10;
+    const flipped = (at: number) => {
+      const copy = Buffer.from(bytes);
+      copy[at]! ^= 0x10;
+      return copy;
+    };
     const before = await all();
     await expectRefused(fileOf('empty', Buffer.alloc(0)), 'it is empty');
-    await expectRefused(fileOf('short', bytes.subarray(0, bytes.length / 2)), 'cut short');
-    await expectRefused(fileOf('flipped', flipped), 'a byte of it was changed');
+    await expectRefused(fileOf('beginning', bytes.subarray(0, 60)), 'it is no database of etcd');
+    await expectRefused(fileOf('half', bytes.subarray(0, bytes.length / 2)), 'cut short');
+    await expectRefused(fileOf('end', bytes.subarray(0, bytes.length - 1)), 'the sum at its end is not whole');
+    await expectRefused(fileOf('header', flipped(20)), 'a byte of it was changed');
+    await expectRefused(fileOf('middle', flipped(bytes.length >> 1)), 'a byte of it was changed');
+    await expectRefused(fileOf('trailer', flipped(bytes.length - 1)), 'a byte of it was changed');
     await expectRefused(backups, 'is a directory');
     await expectRefused(join(lab.dir, 'nothing.db'), 'there is no backup');
     const part = await restore('-l', 'h1,h2');
@@ -122,9 +133,12 @@ describe('etcd 3.5.16', () => {
 
   it('brings the keys back, keeps what was there, and lets no watcher hold a revision from the future', async () => {
     const now = await revision();
-    expectDone(await restore());
+    const restored = await restore();
+    expectDone(restored);
     expect(await content('h2')).toBe(saved);
-    expect(await revision()).toBeGreaterThan(now + 999_000_000);
+    // The tools of 3.4.23 cannot do that yet, and it is said.
+    if (VERSION === '3.4.23') expect(restored.text).toContain('etcd 3.4.23 cannot raise the revision');
+    else expect(await revision()).toBeGreaterThan(now + 999_000_000);
     for (const host of hosts) {
       expect(await cluster.on(host, 'ls -d /var/lib/etcd.bak-*')).toMatch(/bak-\d{8}T\d{6}Z$/);
     }
@@ -172,10 +186,10 @@ describe('etcd 3.5.16', () => {
   });
 });
 
-describe('a cluster of one, etcd 3.4.23', () => {
+describe(`a cluster of one, etcd ${OLDER}`, () => {
   it('takes an encrypted backup, and none of a newer version', async () => {
     const newer = fileOf('newer', readFileSync(snapshots()[0]!));
-    const saved = await prepared('3.4.23', ['h1']);
+    const saved = await prepared(OLDER, ['h1']);
     const key = join(lab.dir, 'age.key');
     rmSync(key, { force: true });
     const recipient = /age1[0-9a-z]+/.exec((await run('backups', '--new-key', key)).text)![0];
@@ -188,14 +202,17 @@ describe('a cluster of one, etcd 3.4.23', () => {
     rmSync(other, { force: true });
     await run('backups', '--new-key', other);
     const before = await all();
-    await expectRefused(newer, 'it was written by etcd 3.5, and etcd 3.4.23 cannot read what a newer version wrote');
+    await expectRefused(
+      newer,
+      `it was written by etcd ${VERSION.slice(0, 3)}, and etcd ${OLDER} cannot read what a newer version wrote`,
+    );
     await expectRefused(packed, 'is encrypted, and no key was given');
     const locked = await restore('-e', `snapshot=${packed}`, '-e', `identity=${other}`);
     expect(locked.text).toContain('it is encrypted to another key');
     expect(await all()).toEqual(before);
     const restored = await restore('-e', `snapshot=${packed}`, '-e', `identity=${key}`);
     expectDone(restored);
-    expect(restored.text).toContain('etcd 3.4.23 cannot raise the revision');
+    expect(restored.text).toContain(`etcd ${OLDER} cannot raise the revision`);
     expect(await content()).toBe(saved);
     await cluster.isOf(hosts);
   });
