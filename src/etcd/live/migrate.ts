@@ -15,7 +15,7 @@ import { takeSafetyBackup } from '../restore/safety.ts';
 import { servesV2 } from '../restore/v2.ts';
 import { askService, askUsers } from '../v2/read.ts';
 import { saveV2 } from '../v2/saved.ts';
-import { contentText, hasInOrder, overlapText } from '../v2/text.ts';
+import { contentText, hasInOrder, overlapText, v2Record } from '../v2/text.ts';
 import type { NameMapping } from '../v2/twins.ts';
 import { BothSides } from './both-sides.ts';
 import type { LiveCluster } from './cluster.ts';
@@ -68,7 +68,8 @@ export class LiveMigration {
     if (!this.#hasTold) {
       this.#hasTold = true;
       const { users } = await askUsers(sides.door);
-      cluster.run.say(`\n${contentText(from, sides.base, sides.mapping, users)}\n${overlapText(found)}`);
+      const text = `\n${contentText(from, sides.base, sides.mapping, users)}\n${overlapText(found)}`;
+      cluster.run.say(text, 'info', v2Record(from, sides.base, sides.mapping, found));
     }
     return found;
   }

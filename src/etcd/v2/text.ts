@@ -1,3 +1,4 @@
+import type { MessageData } from '../../runner/events.ts';
 import type { V2Found } from '../plan/migrate.ts';
 import { count, some, type V2Reading } from './still.ts';
 import { isHidden } from './tree.ts';
@@ -66,3 +67,22 @@ export function overlapText({ keys, missing, same, late, different, short, unrea
 }
 
 const SHOWN = 20;
+
+/** The same for programs. */
+export function v2Record(host: string, { tree, index }: V2Reading, mapping: NameMapping, found: V2Found): MessageData {
+  const chosen = tree.keys.filter((key) => isChosen(key, mapping));
+  const within = (names: readonly string[]) => names.filter((name) => name.startsWith(mapping.prefix));
+  const { missing, same, late, short, different, unreadable } = found;
+  return {
+    kind: 'v2',
+    host,
+    index,
+    keys: chosen.length,
+    directories: within(tree.directories).length,
+    ending: chosen.filter(({ endsAtMs }) => endsAtMs !== undefined).length,
+    hidden: chosen.filter(({ name }) => isHidden(name)).map(({ name }) => name),
+    emptyDirectories: within(tree.empty),
+    endingDirectories: within(tree.endingDirectories),
+    v3: { missing, same, late, short, different, unreadable },
+  };
+}
