@@ -42,6 +42,7 @@ export default playbook({
       },
       perform: (action) => work.perform(action),
       compare: () => (back ? undefined : work.settingsPlay(to)),
+      report: () => (back ? undefined : work.reminder(to)),
     });
   },
 });

@@ -77,6 +77,7 @@ export class Versions {
     const gapMs = traffic.gapMs();
     const took = `${Math.round(gapMs)} ms between two writes at most, ${Math.round(done.durationMs / 1000)} s in all`;
     console.info(`${way.join(' → ')} on ${this.#hosts.length} members: ${took}`);
+    expect(done.stdout).toContain(`The inventory has to say so from now on: ETCD_VERSION=${way.at(-1)}`);
     expect(gapMs).toBeLessThan(longestGapMs(this.#hosts.length));
     // Every member runs every release of the way.
     const steps = way.slice(1);

@@ -176,6 +176,13 @@ export class VersionWork {
     }
   }
 
+  /** A version that was typed holds for this run only: else the inventory would have the old one back. */
+  reminder(to: string): string | undefined {
+    const { run, hosts } = this.cluster;
+    const isTyped = run.varsOf(hosts[0]!).get('ETCD_VERSION')?.origin.scope === 'command line';
+    return isTyped ? `The inventory has to say so from now on: ETCD_VERSION=${to}` : undefined;
+  }
+
   /** What becomes of each setting in use on the way to a version: for check mode. */
   settingsPlay(to: string): Play {
     return play('Settings', {

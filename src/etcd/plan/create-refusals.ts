@@ -186,12 +186,16 @@ export function refuseFormed(seen: SeenHost, list: Member[] | undefined, hosts: 
   }
   const version = seen.api?.status.version ?? versionOf(facts.binaryTarget);
   if (version !== undefined && version !== settings.version) {
-    const playbook = compareVersions(settings.version, version) > 0 ? 'upgrade_etcd' : 'downgrade_etcd';
+    const isNewer = compareVersions(settings.version, version) > 0;
+    const playbook = `play ${isNewer ? 'upgrade_etcd' : 'downgrade_etcd'} -e ETCD_VERSION=${settings.version}`;
     return [
       {
         host,
         reason: `etcd ${version} runs here, and ETCD_VERSION is ${settings.version}`,
-        next: `To change the version: play ${playbook} -e ETCD_VERSION=${settings.version}`,
+        // An inventory that was forgotten after an upgrade is no wish to go back.
+        next: isNewer
+          ? `To change the version: ${playbook}`
+          : `Set ETCD_VERSION=${version} in the inventory. Or, to go back to the older one: ${playbook}`,
       },
     ];
   }

@@ -66,7 +66,7 @@ export function planDowngrade(request: DowngradeRequest): ChangePlan<VersionActi
   const title =
     steps.length === 0
       ? `the cluster ${state.clusterId} runs etcd ${to}`
-      : `take the cluster ${state.clusterId} from etcd ${spread.newest} down to ${to}: ${restarts} restarts, one at a time`;
+      : `take the cluster ${state.clusterId} from etcd ${spread.newest} down to ${to}: ${restarts} ${restarts === 1 ? 'restart' : 'restarts, one at a time'}`;
   return { kind: 'plan', title, actions: steps, warnings: restarts > 0 ? smallWarning(state) : [] };
 }
 

@@ -137,7 +137,7 @@ function planLegs(state: ClusterState, spread: Spread, legs: readonly Leg[], req
   const title =
     actions.length === 0
       ? `the cluster ${state.clusterId} runs etcd ${to}`
-      : `upgrade the cluster ${state.clusterId}: ${way}, ${restarts} restarts, one at a time`;
+      : `upgrade the cluster ${state.clusterId}: ${way}, ${restarts} ${restarts === 1 ? 'restart' : 'restarts, one at a time'}`;
   const warnings = restarts > 0 ? smallWarning(state) : [];
   return { kind: 'plan', title, actions, warnings, gates: gated };
 }

@@ -145,6 +145,7 @@ describe('an upgrade', () => {
 
   it('warns where nothing is served meanwhile', () => {
     const plan = planUpgrade(upgrade(all('3.5.16', 1), '3.5.30'));
+    expect(plan).toMatchObject({ title: 'upgrade the cluster c1: 3.5.16 → 3.5.30, 1 restart' });
     expect(plan.kind === 'plan' && plan.warnings).toEqual([
       'with 1 member nothing is served while one of them is restarted: some seconds each time, up to ten where clients watch; shorter leases may expire',
     ]);
