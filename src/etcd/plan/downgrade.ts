@@ -101,7 +101,7 @@ function refusedWay({ oldest, newest }: Spread, request: DowngradeRequest): Refu
   }
   return {
     reason: `the cluster calls itself ${versions.cluster ?? top}, and etcd does not go down from that to ${wanted}`,
-    next: restoreWords(wanted, request.backupsOf(wanted)),
+    next: restoreWords(to, request.backupsOf(wanted)),
   };
 }
 
@@ -113,12 +113,12 @@ function isHalfUp(
   return downgrade === undefined && !sameMinor(oldest, newest) && sameMinor(oldest, to) && cluster === minorOf(to);
 }
 
-function restoreWords(minor: Minor, backups: readonly string[]): string {
+function restoreWords(to: string, backups: readonly string[]): string {
   const [latest] = backups;
   const what =
     latest === undefined
-      ? `No backup of ${minor} lies in the folder of backups`
-      : `Stop etcd on all hosts, then: play restore_etcd -e ETCD_VERSION=${minor}.… -e snapshot=${latest}`;
+      ? `No backup of ${minorOf(to)} lies in the folder of backups`
+      : `Stop etcd on all hosts, then: play restore_etcd -e ETCD_VERSION=${to} -e snapshot=${latest}`;
   return `Only a restore of the backup taken before the upgrade is left: what was written since is lost with that. ${what}.`;
 }
 

@@ -113,7 +113,7 @@ describe('a downgrade is refused', () => {
       'from 3.5, and a backup is there',
       all('3.5.30'),
       '3.4.23',
-      /Stop etcd on all hosts, then: play restore_etcd -e ETCD_VERSION=3\.4\.… -e snapshot=\/b\/new/,
+      /Stop etcd on all hosts, then: play restore_etcd -e ETCD_VERSION=3\.4\.23 -e snapshot=\/b\/new/,
       { backupsOf: () => ['/b/new', '/b/old'] },
     ],
     ['from 3.7 to what is below 3.5', all('3.7.3'), '3.4.23', /Only a restore/],
