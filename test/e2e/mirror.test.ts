@@ -5,21 +5,24 @@ import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { type PlayOptions, runPlay } from './play.ts';
+import { testVersion } from './version.ts';
 import { etcdctl } from './witness.ts';
 
 const LAB = 'mirror';
+/** Of the source; the others are another newer and another older one. */
+const VERSION = testVersion('3.5.16');
 let lab: Lab;
 
 /** The source and a group for h4 in one inventory, h5 in another. */
 beforeAll(async () => {
-  await Promise.all(['3.5.16', '3.5.30', '3.4.23'].map((version) => ensureRelease(version)));
+  await Promise.all([VERSION, '3.5.30', '3.4.23'].map((version) => ensureRelease(version)));
   lab = await openLab({ name: LAB, hosts: 5, fresh: true });
   const varsOf = (name: string, version: string) => ({
     ...etcdVars(LAB, version),
     CERT_LOCAL_DIR: join(lab.dir, `pki-${name}`),
     ETCD_CLUSTER_TOKEN: name,
   });
-  await lab.writeInventory(file('old'), { hosts: ['h1', 'h2', 'h3'], vars: varsOf('old', '3.5.16') });
+  await lab.writeInventory(file('old'), { hosts: ['h1', 'h2', 'h3'], vars: varsOf('old', VERSION) });
   await lab.writeInventory(file('new'), { hosts: ['h4'], vars: varsOf('new', '3.5.30') });
   await lab.writeInventory(file('other'), { hosts: ['h5'], vars: varsOf('other', '3.4.23') });
   for (const made of await Promise.all(
