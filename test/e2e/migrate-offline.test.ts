@@ -50,6 +50,11 @@ it("by etcd's own tool: killed in the swap the old data come back, killed behind
   expect(await id()).toBe(before);
   expect(await values('h2')).toEqual(new Map());
   await cluster.killedAt(/Restored members are ready/, OFFLINE, HOSTS);
+  // Clients are let in already, and what they write and delete is theirs.
+  await etcdctl(lab, 'h1', 'put /app/d0/k1 theirs');
+  await etcdctl(lab, 'h1', 'del /app/d0/k2');
+  wanted.set('/app/d0/k1', 'theirs').delete('/app/d0/k2');
+  expectRefused(await cluster.play(['migrate_etcd_v2_to_v3'], HOSTS), "a migration by etcd's own tool was cut off");
   const done = await cluster.play(OFFLINE, HOSTS);
   expectDone(done);
   expect(done.text).toContain('PLAN go on with the run of');

@@ -6,10 +6,10 @@ import { saveKeys } from '../keys/saved.ts';
 import { spell } from '../keys/spelling.ts';
 import { walkKeys } from '../keys/walk.ts';
 import { copyKeys, Journal, TakenError, takeBack } from '../v2/copy.ts';
-import { LEASE_SLACK_MS } from '../v2/leases.ts';
+import { isOwnLease, LEASE_SLACK_MS } from '../v2/leases.ts';
 import { compareBystanders } from '../v2/prove.ts';
 import { changesBetween, count, some, unrest, type V2Reading } from '../v2/still.ts';
-import { shown } from '../v2/tree.ts';
+import { isHidden, shown } from '../v2/tree.ts';
 import { type BothSides, dueKey } from './both-sides.ts';
 
 const LEVEL_MS = 30_000;
@@ -17,9 +17,18 @@ const LEVEL_MS = 30_000;
 export interface CopyRequest {
   /** Where backups are kept. */
   folder: string;
-  /** How v3 was made of v2, where that was not by this copy: v2 is there no longer, and what is wrong is put back by other means. */
-  restored?: { goBack(error: unknown): Promise<PlayError> };
+  /** Where v3 was made of v2 by etcd's own tool, and v2 is there no longer. */
+  restored?: Restored;
   onDone(): void;
+}
+
+export interface Restored {
+  /** What the tool has written bears no later revision: all later ones are those of clients. */
+  upTo: bigint;
+  /** Clients have had time to delete keys: what is missing is their business. */
+  isLater: boolean;
+  /** What is wrong is put back by other means. */
+  goBack(error: unknown): Promise<PlayError>;
 }
 
 /** Writes what v3 lacks, and proves it; all that was written is taken back where it fails. */
@@ -43,7 +52,7 @@ export function copyPlay(sides: BothSides, { folder, restored, onDone }: CopyReq
   return play('Copy', {
     tasks: [
       restored
-        ? safely('What has ended meanwhile goes', () => deleteEnded(sides))
+        ? safely('What has ended meanwhile goes', () => deleteEnded(sides, restored))
         : safely('What is overwritten is saved', () => saveOverwritten(sides, join(folder, 'keys'))),
       safely('Keys are written to v3', async () => {
         started = await sides.revision();
@@ -118,11 +127,16 @@ function asPlayError(error: unknown): PlayError {
 
 /**
  * The tool knows no ends, and the log that it read was a moment behind: what is about to end is waited for, and what has
- * ended is deleted.
+ * ended is deleted. Keys that clients have written since are theirs.
  */
-async function deleteEnded(sides: BothSides): Promise<Outcome> {
+async function deleteEnded(sides: BothSides, { upTo, isLater }: Restored): Promise<Outcome> {
   await sides.readClock();
-  sides.pairs = await sides.compare();
+  const ours = async () =>
+    (await sides.compare()).filter(({ key, twin }) => {
+      if (twin) return twin.modRevision <= upTo || isOwnLease(twin.lease);
+      return !isLater || isHidden(key.name);
+    });
+  sides.pairs = await ours();
   const wrong = sides.pairs.filter(({ verdict }) => verdict === 'other value');
   if (wrong.length > 0) {
     const named = some(wrong.map(({ key }) => key.name));
@@ -135,7 +149,7 @@ async function deleteEnded(sides: BothSides): Promise<Outcome> {
   while (sides.now() < lastMs && !sides.cluster.run.signal.aborted) {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  const due = [...ending.flatMap(({ twin }) => twin ?? []), ...(await strangers(sides))];
+  const due = [...ending.flatMap(({ twin }) => twin ?? []), ...(await strangers(sides, upTo))];
   const { keys } = await sides.v3();
   for (const group of batches(due, ({ key }) => 2 * key.length + 64)) {
     const { done } = await keys.change(
@@ -145,18 +159,20 @@ async function deleteEnded(sides: BothSides): Promise<Outcome> {
     if (!done) throw new PlayError('v3 is being written while keys get their ends', { next: 'Stop who writes there.' });
   }
   if (due.length === 0) return {};
-  sides.pairs = await sides.compare();
+  sides.pairs = await ours();
   return { changed: true, summary: count(due.length, 'key', 'keys') };
 }
 
-/** Keys that were gone from v2 when it was read. Those whose bytes v2 does not give out are none of them. */
-async function strangers(sides: BothSides): Promise<{ key: Buffer; modRevision: bigint }[]> {
+/** Keys of the tool that were gone from v2 when it was read. Those whose bytes v2 does not give out are none of them. */
+async function strangers(sides: BothSides, upTo: bigint): Promise<{ key: Buffer; modRevision: bigint }[]> {
   const { keys } = await sides.v3();
   const known = new Set(sides.base.tree.keys.map(({ name }) => shown(name)));
   const found: { key: Buffer; modRevision: bigint }[] = [];
   const all = walkKeys(keys, { prefix: Buffer.from('/'), revision: await sides.revision(), keysOnly: true });
   // Bytes that are no UTF-8 are read as the sign that v2 shows for them.
-  for await (const page of all) found.push(...page.filter(({ key }) => !known.has(key.toString())));
+  for await (const page of all) {
+    found.push(...page.filter(({ key, modRevision }) => modRevision <= upTo && !known.has(key.toString())));
+  }
   return found;
 }
 
@@ -195,7 +211,8 @@ async function readAgain(sides: BothSides, skipped: ReadonlySet<string>): Promis
 /** @param last v2 as it was read last: what it has no longer has come to its end. */
 async function proveTwins(sides: BothSides, last: V2Reading | undefined): Promise<string> {
   const there = new Set((last ?? sides.base).tree.keys.map(({ name }) => name));
-  const pairs = await sides.compare();
+  const ours = new Set(sides.pairs.map(({ key }) => key.name));
+  const pairs = (await sides.compare()).filter(({ key }) => ours.has(key.name));
   const now = sides.now();
   const wrong = pairs.filter(({ key, twin, verdict }) => {
     const hasEnded = !there.has(key.name) || (key.endsAtMs ?? Number.POSITIVE_INFINITY) <= now + LEASE_SLACK_MS;

@@ -19,7 +19,6 @@ import { planText, refusalError } from '../plan/plan.ts';
 import { freeForData } from '../plan/sight.ts';
 import { restoredMarksGo, restoreOn } from '../restore/carry-out.ts';
 import { startInTurn } from '../restore/in-turn.ts';
-import { markPath, parseMark } from '../restore/mark.ts';
 import { RestorePlaces, stopEtcd, swapBack, tidy } from '../restore/swap.ts';
 import { waitUntilReady } from '../start.ts';
 import { readSavedV2 } from '../v2/saved.ts';
@@ -29,7 +28,8 @@ import { isHidden } from '../v2/tree.ts';
 import { timeStamp } from './aside.ts';
 import type { LiveCluster } from './cluster.ts';
 import { type LiveMigration, refusedOnTheWay } from './migrate.ts';
-import { copyPlay } from './migrate-copy.ts';
+import { copyPlay, type Restored } from './migrate-copy.ts';
+import { lookForMarks } from './migrate-marks.ts';
 
 const FORMING_MS = 120_000;
 
@@ -42,10 +42,14 @@ export async function* migrateOffline(migration: LiveMigration): AsyncGenerator<
     hosts: run.allHosts,
     tasks: [
       ...cluster.look(),
-      step('An earlier run is looked for', async ({ host }) => void left.set(host, await lookForMarks(cluster, host)), {
-        check: 'run',
-        when: ({ host }) => cluster.isSeen(host),
-      }),
+      step(
+        'An earlier run is looked for',
+        async ({ host }) => void left.set(host, await lookForMarks(await cluster.run.connect(host), cluster.own(host))),
+        {
+          check: 'run',
+          when: ({ host }) => cluster.isSeen(host),
+        },
+      ),
     ],
   });
   const earlier = earlierRun(left, run.allHosts);
@@ -63,24 +67,6 @@ export async function* migrateOffline(migration: LiveMigration): AsyncGenerator<
 
 function say({ cluster }: LiveMigration, text: string): Play {
   return play('Plan', { tasks: [once('Plan is made', () => cluster.run.say(`\n${text}`), { check: 'run' })] });
-}
-
-async function lookForMarks(cluster: LiveCluster, host: string): Promise<HostLeft> {
-  const { dataDir } = cluster.own(host);
-  const connection = await cluster.run.connect(host);
-  const name = basename(markPath(dataDir));
-  const script = [
-    `[ -f ${quote(markPath(dataDir))} ] && { read -r m <${quote(markPath(dataDir))}; echo "in place $m"; }`,
-    `for f in ${quote(dataDir)}.restore-*/${name}; do [ -f "$f" ] && { read -r m <"$f"; echo "beside $m"; }; done; :`,
-  ];
-  const { stdout } = await connection.run(script.join('\n'));
-  const of = (word: string) => {
-    const marks = stdout
-      .split('\n')
-      .flatMap((line) => (line.startsWith(word) ? (parseMark(line.slice(word.length)) ?? []) : []));
-    return marks.toSorted((a, b) => (a.stamp < b.stamp ? 1 : -1))[0];
-  };
-  return { inPlace: of('in place '), beside: of('beside ') };
 }
 
 /** What was there before comes back, where something of the run lies; what was stopped is started. */
@@ -224,7 +210,7 @@ async function* swapMigrated(migration: LiveMigration, from: string): AsyncGener
     stamp: timeStamp(new Date()),
     markAs: basename(migration.saved),
     beforeStop: () => nobodyHasWritten(migration),
-    after: (goBack) => afterRestore(migration, goBack),
+    after: (goBack) => afterRestore(migration, { upTo: revision, isLater: false, goBack }),
   });
 }
 
@@ -239,13 +225,10 @@ async function nobodyHasWritten({ sides }: LiveMigration): Promise<void> {
   throw new PlayError(`somebody has written meanwhile: ${what}`, { next: 'Stop who writes, then run again.' });
 }
 
-async function* afterRestore(
-  migration: LiveMigration,
-  goBack: (error: unknown) => Promise<PlayError>,
-): AsyncGenerator<Play> {
+async function* afterRestore(migration: LiveMigration, restored: Restored): AsyncGenerator<Play> {
   const { sides, folder } = migration;
   sides.closeAll();
-  yield copyPlay(sides, { folder, restored: { goBack }, onDone: () => migration.finished() });
+  yield copyPlay(sides, { folder, restored, onDone: () => migration.finished() });
   yield play('Report', { tasks: [once('What is next', () => migration.cluster.run.say(`\n${NEXT}`))] });
 }
 
@@ -258,7 +241,7 @@ const NEXT = [
 /** Migrated data are in place on all hosts, and perhaps not all of their keys have their ends yet. */
 async function* finish(
   migration: LiveMigration,
-  { stamp, file }: Extract<EarlierRun, { kind: 'finish' }>,
+  { stamp, file, revision }: Extract<EarlierRun, { kind: 'finish' }>,
 ): AsyncGenerator<Play> {
   const { cluster, sides, folder } = migration;
   const { run } = cluster;
@@ -280,6 +263,6 @@ async function* finish(
       }),
     ],
   });
-  yield* afterRestore(migration, goBack);
+  yield* afterRestore(migration, { upTo: revision, isLater: true, goBack });
   yield restoredMarksGo(cluster, run.allHosts);
 }

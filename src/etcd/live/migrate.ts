@@ -8,6 +8,7 @@ import { makeWorkFolder } from '../backup/work-folder.ts';
 import { parseEnvironmentFile } from '../configuration.ts';
 import { clientAddress } from '../look.ts';
 import { type MigrateAction, servedBy, type V2Found, type V2Host } from '../plan/migrate.ts';
+import { cutOffAt } from '../plan/migrate-offline.ts';
 import { type Refusal, refusalError } from '../plan/plan.ts';
 import { type MemberFiles, reasons } from '../plan/reload.ts';
 import { clusterPairs } from '../plan/sight.ts';
@@ -22,6 +23,7 @@ import type { LiveCluster } from './cluster.ts';
 import { lookAtFiles } from './files.ts';
 import { handOver } from './hand-over.ts';
 import { copyPlay, setEndsRight } from './migrate-copy.ts';
+import { lookForMarks } from './migrate-marks.ts';
 import { performRoll } from './roll.ts';
 
 export interface MigrateWish {
@@ -78,7 +80,7 @@ export class LiveMigration {
     const { cluster } = this;
     const connection = await cluster.run.connect(host);
     const seen = cluster.seen(host);
-    const files = await lookAtFiles(cluster, host);
+    const [files, left] = await Promise.all([lookAtFiles(cluster, host), lookForMarks(connection, cluster.own(host))]);
     this.#files.set(host, files);
     const at = { connection, address: clientAddress(cluster.listening(host)), identity: cluster.identity };
     const { running, configuration } = seen.facts;
@@ -87,6 +89,7 @@ export class LiveMigration {
       running: running?.environment.get(ENABLE),
       onDisk: configuration === undefined ? undefined : parseEnvironmentFile(configuration).get(ENABLE),
       isWanted: servesV2(cluster.own(host).version, cluster.own(host).enableV2),
+      cutOff: cutOffAt(left),
       drift: seen.api ? reasons(seen, files, cluster.state(), false).filter((one) => one !== ENABLE) : [],
     });
   }

@@ -26,11 +26,16 @@ export interface HostLeft {
 export type EarlierRun =
   | { kind: 'none' }
   /** Migrated data are in place everywhere: ends are set, and it is proven. `file`: what was saved of v2. */
-  | { kind: 'finish'; stamp: string; file: string }
+  | { kind: 'finish'; stamp: string; file: string; revision: bigint }
   /** They are in place on some, or nowhere: what was there before comes back. `hosts`: where something of it lies. */
   | { kind: 'back'; stamp: string; hosts: string[] };
 
 const SAVED = /^etcd-v2_.*\.jsonl$/;
+
+/** The time of a migration whose data are in place on a host, and that was not done. */
+export function cutOffAt({ inPlace }: HostLeft): string | undefined {
+  return inPlace && SAVED.test(inPlace.file) ? inPlace.stamp : undefined;
+}
 
 /** Goes by the newest mark of a migration. Pure. */
 export function earlierRun(left: ReadonlyMap<string, HostLeft>, allHosts: readonly string[]): EarlierRun {
@@ -41,10 +46,10 @@ export function earlierRun(left: ReadonlyMap<string, HostLeft>, allHosts: readon
   const ours = all.filter(({ mark }) => SAVED.test(mark.file));
   const newest = ours.toSorted((a, b) => (a.mark.stamp < b.mark.stamp ? 1 : -1))[0]?.mark;
   if (!newest) return { kind: 'none' };
-  const { stamp, file } = newest;
+  const { stamp, file, revision } = newest;
   const of = ours.filter(({ mark }) => mark.stamp === stamp);
   const placed = of.filter(({ inPlace }) => inPlace).map(({ host }) => host);
-  if (allHosts.every((host) => placed.includes(host))) return { kind: 'finish', stamp, file };
+  if (allHosts.every((host) => placed.includes(host))) return { kind: 'finish', stamp, file, revision };
   return { kind: 'back', stamp, hosts: [...new Set(of.map(({ host }) => host))] };
 }
 

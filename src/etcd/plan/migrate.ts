@@ -27,6 +27,8 @@ export interface V2Host {
   isWanted: boolean;
   /** What else a restart would bring. */
   drift: readonly string[];
+  /** The time of a migration by etcd's own tool that was cut off, and has left its data in place here. */
+  cutOff?: string | undefined;
 }
 
 /** What was read of v2, and what v3 has under the same names. */
@@ -81,6 +83,8 @@ export type MigratePlan = ChangePlan<MigrateAction> & {
 export function planMigrate(request: MigrateRequest): MigratePlan {
   const { sight, hosts, found, switched, stopped, backedUp, done } = request;
   const state = assess(sight);
+  const cut = refuseCutOff(hosts);
+  if (cut.length > 0) return refuse(...cut);
   const ground = [...refuseLimit(request), ...unhealthy(state), ...refuseVersion(state), ...refuseUsers(hosts)];
   if (ground.length > 0) return refuse(...ground);
   const back = backSteps(state, hosts);
@@ -205,6 +209,18 @@ export function refuseLimit({ limited, allHosts }: Pick<MigrateRequest, 'limited
   if (left.length === 0) return [];
   return [
     { reason: `keys belong to the whole cluster, and -l leaves out ${left.join(', ')}`, next: 'Run without -l.' },
+  ];
+}
+
+/** Its keys have not all got their ends yet, or its data are not everywhere: what serves now is neither v2 nor v3 as a whole. */
+function refuseCutOff(hosts: ReadonlyMap<string, V2Host>): Refusal[] {
+  const stamps = [...hosts].flatMap(([, { cutOff }]) => cutOff ?? []);
+  if (stamps.length === 0) return [];
+  return [
+    {
+      reason: `a migration by etcd's own tool was cut off (${stamps[0]})`,
+      next: 'It goes on, or back, by itself: play migrate_etcd_v2_to_v3 -e offline=true',
+    },
   ];
 }
 

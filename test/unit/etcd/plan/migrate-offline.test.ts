@@ -109,12 +109,12 @@ it.each<[string, HostLeft[], EarlierRun]>([
   [
     'it was cut off behind the swap',
     [left(mark(NOW)), left(mark(NOW)), left(mark(NOW))],
-    { kind: 'finish', stamp: NOW, file: mark(NOW).file },
+    { kind: 'finish', stamp: NOW, file: mark(NOW).file, revision: 9n },
   ],
   [
     'the newest one counts',
     [left(mark(NOW), mark(OLD)), left(mark(NOW)), left(mark(NOW))],
-    { kind: 'finish', stamp: NOW, file: mark(NOW).file },
+    { kind: 'finish', stamp: NOW, file: mark(NOW).file, revision: 9n },
   ],
 ])('%s', (_, hosts, run) => {
   const found = new Map(wanted.hosts.map((host, at) => [host, hosts[at]!]));

@@ -131,6 +131,11 @@ describe('what is refused', () => {
       [/^NO keys belong .* leaves out h2, h3/],
     ],
     ['a member is down', { hosts: all(ON), found: NEW, down: ['h3'] }, [/^NO this member does not serve/]],
+    [
+      'a migration by the tool was cut off',
+      { hosts: { ...all(ON), h3: { ...ON, cutOff: '20260801T040000Z' } }, found: NEW, down: ['h2'] },
+      [/^NO a migration by etcd's own tool was cut off/],
+    ],
     ['3.6 runs', { hosts: all(OFF), version: '3.6.14' }, [/^NO etcd 3\.6\.14 has no v2 API/]],
     [
       'users are in force',
