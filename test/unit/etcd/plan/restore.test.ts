@@ -198,3 +198,33 @@ describe('a restore is refused', () => {
     expect(plan(stopped(), { complaints }).kind).toBe('restore');
   });
 });
+
+describe('what a backup has of the v2 API', () => {
+  const v2 = { keys: 3, isServed: true, isWanted: true };
+  it('is written anew at the end, after all that is undone where it fails', () => {
+    const made = madeOf(untouched(), { v2 });
+    expect(made.steps.at(-1)).toMatchObject({ hosts: ['h1'], does: 'write 3 keys of the v2 API anew' });
+    expect(made.warnings).toEqual([]);
+  });
+
+  it.each<[string, Partial<RestoreRequest>, string[]]>([
+    ['what is left out', { v2: { ...v2, isWanted: false } }, ['3 keys of the v2 API in the backup are left out']],
+    ['what is there now', { v2, v2Now: ['h2'] }, ['what the v2 API of h2 holds now will be gone']],
+    [
+      'what is there now, and nothing to put in its place',
+      { v2Now: ['h1', 'h2'] },
+      ['what the v2 API of h1, h2 holds now will be gone, and nothing of it is put back'],
+    ],
+  ])('says %s', (_, given, warnings) => {
+    const made = madeOf(stopped(), given);
+    expect(made.warnings).toEqual(warnings);
+    expect(made.steps.some(({ does }) => does.includes('v2 API'))).toBe(given.v2?.isWanted === true);
+  });
+
+  it('is refused where it cannot be put back', () => {
+    const made = plan(untouched(), { v2: { ...v2, isServed: false }, version: '3.4.23' });
+    expect(made.kind === 'refused' && made.refusals.map(({ next }) => next)).toEqual([
+      'Set ETCD_ENABLE_V2=true, or leave them out: -e v2=false.',
+    ]);
+  });
+});
