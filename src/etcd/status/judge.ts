@@ -307,7 +307,11 @@ function hostProblems(seen: SeenHost, sight: StatusSight): Problem[] {
   const warn = (kind: string, message: string, next: string) =>
     problems.push({ kind, severity: 'warning', ...placeOf(one), message, next });
   const wrong = configurationProblem(seen);
-  if (wrong) warn('configuration', wrong, 'See how: play reload_etcd -C -D. Put it right: play reload_etcd');
+  // Each version has its own etcd.conf, and nothing is reloaded while versions are not what they should be.
+  const first = state.versions.some((version) => version !== seen.settings.version)
+    ? 'Once the version is right: '
+    : '';
+  if (wrong) warn('configuration', wrong, `${first}See how: play reload_etcd -C -D. Put it right: play reload_etcd`);
   else if (stateOf(seen) === 'new' && isPublished(one.member)) {
     warn('formed', 'its etcd.conf still says new, and the cluster has formed', 'Finish that: play create_etcd');
   } else if (!listsExactly(seen, clusterPairs(state))) {

@@ -263,3 +263,15 @@ describe('what is not well with certificates', () => {
     expect(of({}, [['h1 peer', 'its names differ: +h9']])).toEqual([]);
   });
 });
+
+it('an etcd.conf of another version is a matter for later: the version comes first', () => {
+  const heartbeat = edited(/HEARTBEAT_INTERVAL="?\d+"?/, 'HEARTBEAT_INTERVAL="7"');
+  const older = (seen: SeenHost): SeenHost => ({
+    ...heartbeat(seen),
+    status: { ...seen.api!.status, version: '3.4.23' },
+    api: { ...seen.api!, status: { ...seen.api!.status, version: '3.4.23' } },
+  });
+  const nextOf = (sight: StatusSight) => judgeStatus(sight).find(({ kind }) => kind === 'configuration')?.next;
+  expect(nextOf(with1(heartbeat))).toBe('See how: play reload_etcd -C -D. Put it right: play reload_etcd');
+  expect(nextOf(with1(older))).toMatch(/^Once the version is right: See how/);
+});
