@@ -222,7 +222,9 @@ async function nobodyHasWritten({ sides }: LiveMigration): Promise<void> {
   const what = moved === undefined ? (keys > 0n ? `${keys} keys were written to v3` : undefined) : moved;
   sides.closeAll();
   if (what === undefined) return;
-  throw new PlayError(`somebody has written meanwhile: ${what}`, { next: 'Stop who writes, then run again.' });
+  throw new PlayError(`somebody has written meanwhile: ${what}`, {
+    next: 'Nothing was stopped. Stop who writes, then run again.',
+  });
 }
 
 async function* afterRestore(migration: LiveMigration, restored: Restored): AsyncGenerator<Play> {

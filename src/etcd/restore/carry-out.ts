@@ -1,6 +1,6 @@
 import { PlayError } from '../../errors.ts';
 import { copy } from '../../resource/copy.ts';
-import { once, type Play, play, step, task } from '../../runner/playbook.ts';
+import { once, type Play, play, step, type Task, task } from '../../runner/playbook.ts';
 import type { V2Node } from '../backup/v2/keys.ts';
 import { openMemberApi } from '../grpc/member.ts';
 import type { LiveCluster } from '../live/cluster.ts';
@@ -11,7 +11,7 @@ import { clusterReport } from '../report.ts';
 import { waitUntilReady } from '../start.ts';
 import { goBack } from './go-back.ts';
 import { startInTurn, stopInTurn } from './in-turn.ts';
-import { RestorePlaces, removeLeftovers, removeRestoredMark, restoreBeside, swapIn } from './swap.ts';
+import { RestorePlaces, removeLeftovers, removeRestoredMark, restoreBeside, swapIn, tidy } from './swap.ts';
 import { putBackV2 } from './v2.ts';
 
 const FORMING_MS = 120_000;
@@ -93,10 +93,8 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
 
   yield play('Swap', {
     tasks: [
-      safely('etcd is stopped', async () => {
-        await work.beforeStop?.();
-        await stopInTurn(cluster, hosts);
-      }),
+      ...(work.beforeStop ? [lastLook(cluster, hosts, places, work.beforeStop)] : []),
+      safely('etcd is stopped', () => stopInTurn(cluster, hosts)),
       safely('Restored data are put in place', () =>
         Promise.all(
           hosts.map(async (host) => {
@@ -117,6 +115,23 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
   if (work.v2) yield putBackV2(cluster, hosts[0]!, work.v2);
   if (work.after) yield* work.after(back);
   if (mark) yield restoredMarksGo(cluster, hosts);
+}
+
+/** Where it is not content, nothing was stopped, and what was restored beside is of no use. */
+function lastLook(
+  cluster: LiveCluster,
+  hosts: readonly string[],
+  places: (host: string) => RestorePlaces,
+  look: () => Promise<void>,
+): Task {
+  return once('A last look', async () => {
+    try {
+      await look();
+    } catch (error) {
+      await Promise.allSettled(hosts.map(async (host) => tidy(await cluster.run.connect(host), places(host))));
+      throw error;
+    }
+  });
 }
 
 /** What an earlier run restored on all these hosts is started, and proven: there is nothing older to go back to. */
