@@ -5,20 +5,24 @@ import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { runPlay } from './play.ts';
+import { testVersion } from './version.ts';
 import { etcdctl, fingerprint } from './witness.ts';
 
 const LAB = 'space';
+const VERSION = testVersion('3.5.16');
+/** A member of 3.3 does not tell how much of its database is in use, and over TLS none of that version compares itself with the others. */
+const IS_33 = VERSION.startsWith('3.3.');
 const THREE = ['h1', 'h2', 'h3'];
 const ALL = 'do=compact,defrag,disarm';
 let lab: Lab;
 
 beforeAll(async () => {
-  await Promise.all(['3.5.16', '3.4.23'].map((version) => ensureRelease(version)));
+  await Promise.all([VERSION, '3.4.23'].map((version) => ensureRelease(version)));
   lab = await openLab({ name: LAB, hosts: 4, fresh: true });
   const small = { ETCD_QUOTA_BACKEND_BYTES: '8MiB', ETCD_CLUSTER_TOKEN: 'tight' };
   // A member whose data are damaged must come up, and be found out while it serves.
   const watched = { ETCD_INITIAL_CORRUPT_CHECK: 'false', ETCD_EXTRA: 'ETCD_EXPERIMENTAL_CORRUPT_CHECK_TIME=1s' };
-  await lab.writeInventory(three(), { hosts: THREE, vars: { ...etcdVars(LAB, '3.5.16'), ...small, ...watched } });
+  await lab.writeInventory(three(), { hosts: THREE, vars: { ...etcdVars(LAB, VERSION), ...small, ...watched } });
   const alone = { ...etcdVars(LAB, '3.4.23'), CERT_LOCAL_DIR: join(lab.dir, 'pki-old'), ...small };
   await lab.writeInventory(old(), { hosts: ['h4'], vars: { ...alone, LOCAL_ETCD_BACKUP_DIR: join(lab.dir, 'old') } });
   for (const made of await Promise.all([three(), old()].map((file) => runPlay(['create_etcd', '-i', file])))) {
@@ -67,7 +71,10 @@ describe('a cluster that is full', () => {
     const before = await fingerprint(lab, 'h1');
     const looked = await space();
     expect(looked.code).toBe(2);
-    expect(looked.stdout).toMatch(/\| h2 +\| (leader|follower) +\| [\d.]+M +\| [\d.]+M +\| 8\.0M +\| \d+ % +\| /);
+    const inUse = IS_33 ? '-' : '[\\d.]+M';
+    expect(looked.stdout).toMatch(
+      new RegExp(`\\| h2 +\\| (leader|follower) +\\| [\\d.]+M +\\| ${inUse} +\\| 8\\.0M +\\| \\d+ % +\\| `),
+    );
     expect(looked.text).toContain('play space_etcd -e do=compact,defrag,disarm');
     const checked = await space('-e', ALL, '-C');
     expect(checked.code, checked.text).toBe(0);
@@ -108,7 +115,8 @@ describe('a cluster that is full', () => {
     expect(backups(join(lab.dir, 'backups'))).toHaveLength(1);
     const again = await space('-e', ALL);
     expect(again.code, again.text).toBe(0);
-    expect(again.text).not.toMatch(/^ {2}changed:/m);
+    if (IS_33) expect(again.text).toContain('what it would gain is not told by this version');
+    else expect(again.text).not.toMatch(/^ {2}changed:/m);
   });
 
   it('gets room again with etcd 3.4 and a single member, from a verified backup on', async () => {
@@ -147,7 +155,7 @@ describe('a cluster that is full of keys', () => {
   });
 });
 
-describe('a member whose data differ', () => {
+describe.runIf(!IS_33)('a member whose data differ', () => {
   // A member that joins goes through the log, with all that once filled the cluster.
   const wide = ['-e', 'ETCD_QUOTA_BACKEND_BYTES=64MiB'];
   const space = (...words: string[]) => runPlay(['space_etcd', '-i', three(), '--output', 'lines', ...wide, ...words]);
