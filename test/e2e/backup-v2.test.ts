@@ -142,6 +142,13 @@ describe('a cluster of three, etcd 3.3.25', () => {
     expect(await all('h3')).toBe(saved);
     expect((await membersSeenBy(lab, 'h1')).map(({ name }) => name)).toEqual(['etcd-h1', 'etcd-h2', 'etcd-h3']);
   });
+
+  it('is backed up with keys that were made in order, to which etcdctl gives other numbers', async () => {
+    for (const value of ['first', 'second']) await v2(`mk --in-order /queue ${value}`);
+    const done = await run('backup_etcd');
+    expectDone(done);
+    expect(done.text).toMatch(/6 keys in .*; 2 made in order have other numbers in it, in the same order/);
+  });
 });
 
 describe(`a cluster of one, etcd ${TOLD}, told to serve v2`, () => {

@@ -107,7 +107,9 @@ export function backupReport({ path, manifest, tookMs, totalMs, proven, removed 
 
 export function v2Text({ name, facts, startedBy, sizeBytes }: NonNullable<Manifest['v2']>): string {
   const keys = facts ? `${facts.keys} ${facts.keys === 1 ? 'key' : 'keys'}` : 'keys that nobody could count (log-in)';
-  return `${keys} in ${name} (${mebibytes(sizeBytes)})${startedBy ? `, started on trial by etcd ${startedBy}` : ''}`;
+  const renamed = facts?.inOrder ? `; ${facts.inOrder} made in order have other numbers in it, in the same order` : '';
+  const tried = startedBy ? `, started on trial by etcd ${startedBy}` : '';
+  return `${keys} in ${name} (${mebibytes(sizeBytes)})${tried}${renamed}`;
 }
 
 function provenText({ proof, from }: Manifest, proven: Proven | undefined): string {

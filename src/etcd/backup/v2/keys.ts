@@ -15,8 +15,10 @@ export interface V2Facts {
   keys: number;
   /** How many of them go by themselves, or with a directory of theirs. */
   expiring: number;
-  /** sha256 of the names and values of all others. */
+  /** sha256 of the names and values of all others; of keys that were made in order (`POST`) their order stands for the name. */
   sum: string;
+  /** How many were made in order: `etcdctl backup` gives them other numbers, in the same order. Missing where none was. */
+  inOrder?: number;
 }
 
 /** What has to be written for a key, or for a directory that nothing else would make. */
@@ -36,9 +38,20 @@ export function v2Facts(root: V2Node): V2Facts {
   const keys = leavesOf(root).filter(({ node }) => !node.dir);
   const lasting = keys.filter(({ expires }) => !expires).map(({ node }) => [node.key, node.value ?? '']);
   const hash = createHash('sha256');
-  for (const pair of lasting.toSorted(([a], [b]) => (a! < b! ? -1 : 1))) hash.update(`${JSON.stringify(pair)}\n`);
-  return { keys: keys.length, expiring: keys.length - lasting.length, sum: hash.digest('hex') };
+  const places = new Map<string, number>();
+  for (const [key, value] of lasting.toSorted(([a], [b]) => (a! < b! ? -1 : 1))) {
+    const folder = IN_ORDER.exec(key!)?.[1];
+    const place = (places.get(folder ?? '') ?? 0) + 1;
+    if (folder !== undefined) places.set(folder, place);
+    hash.update(`${JSON.stringify(folder === undefined ? [key, value] : [folder, place, value])}\n`);
+  }
+  const inOrder = keys.filter(({ node }) => IN_ORDER.test(node.key)).length;
+  const expiring = keys.length - lasting.length;
+  return { keys: keys.length, expiring, sum: hash.digest('hex'), ...(inOrder > 0 && { inOrder }) };
 }
+
+/** Keys made in order are named by the index of the log: twenty digits (etcd-io/website v2 api, Atomically Creating In-Order Keys). */
+const IN_ORDER = /^(.*\/)\d{20}$/s;
 
 /** In the order in which it must be done: a directory that expires comes before what is in it. */
 export function v2Writes(root: V2Node): V2Write[] {

@@ -40,6 +40,23 @@ describe('what the v2 API holds', () => {
     expect(v2Facts(root())).toMatchObject({ keys: 0, expiring: 0 });
   });
 
+  it('is the same where keys that were made in order have other numbers, in the same order', () => {
+    const queue = (...pairs: [number, string][]) =>
+      v2Facts(
+        root(
+          dir(
+            '/q',
+            pairs.map(([at, value]) => ({ key: `/q/${String(at).padStart(20, '0')}`, value })),
+          ),
+        ),
+      );
+    const facts = queue([18, 'one'], [20, 'two']);
+    expect(facts).toMatchObject({ keys: 2, inOrder: 2 });
+    expect(queue([12, 'one'], [14, 'two'])).toEqual(facts);
+    expect(queue([12, 'two'], [14, 'one']).sum).not.toBe(facts.sum);
+    expect(queue([12, 'one']).sum).not.toBe(facts.sum);
+  });
+
   it('is written anew with the directories that nothing else would make', () => {
     expect(v2Writes(tree).map(({ key, value, expiration }) => [key, value, expiration])).toEqual(
       [
