@@ -131,7 +131,8 @@ function rejoin(
   reachable: readonly string[],
 ): RecoverPlan {
   const serving = new Set(sight.hosts.flatMap((seen) => (seen.api && !seen.api.status.isLearner ? [seen.host] : [])));
-  const joining = reachable.filter((one) => !serving.has(one));
+  // The first one may just not have found its leader yet.
+  const joining = reachable.filter((one) => one !== host && !serving.has(one));
   const title = `go on recovering: the new cluster begun on ${host} serves`;
   return { kind: 'rejoin', host, stamp, joining, title, steps: joining.map((one) => joinStep(one)) };
 }

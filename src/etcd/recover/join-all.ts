@@ -5,7 +5,7 @@ import { perform } from '../live/perform.ts';
 import type { MemberAction } from '../plan/action.ts';
 import { planAdd } from '../plan/add.ts';
 import { listSteps } from '../plan/join.ts';
-import { clusterPairs } from '../plan/sight.ts';
+import { type ClusterState, clusterPairs, memberAt } from '../plan/sight.ts';
 import { markFormed, removeMark } from './force.ts';
 
 export interface Joining {
@@ -23,9 +23,10 @@ export async function* joinAll(cluster: LiveCluster, { first, stamp, hosts }: Jo
         await markFormed(await cluster.run.connect(first), cluster.own(first), stamp);
         return { changed: true };
       }),
+      ...cluster.look(),
     ],
   });
-  for (const host of hosts) {
+  for (const host of stillDue(cluster.state(), hosts)) {
     yield* carryOut<MemberAction>(cluster, {
       plan: () => ({
         ...planAdd({
@@ -62,4 +63,15 @@ export async function* joinAll(cluster: LiveCluster, { first, stamp, hosts }: Jo
       }),
     ],
   });
+}
+
+/** Who has been found to serve since is through; who was added already comes first: nobody else is added before that one has started. */
+export function stillDue(state: ClusterState, hosts: readonly string[]): string[] {
+  const known = (host: string) => memberAt(state, host);
+  const isDue = (host: string) => {
+    const own = known(host);
+    return !own?.serves || own.member.isLearner;
+  };
+  const isListed = (host: string) => Number(known(host) !== undefined);
+  return hosts.filter(isDue).toSorted((a, b) => isListed(b) - isListed(a));
 }
