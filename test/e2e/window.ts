@@ -93,8 +93,15 @@ export class TerminalWindow {
     await this.#tmux('send-keys', '-l', '--', text);
   }
 
+  /** Back when the terminal has the size: tmux waits a while before it tells the programs in it. */
   async resize(columns: number, rows: number): Promise<void> {
     await this.#tmux('resize-window', '-x', String(columns), '-y', String(rows));
+    const terminal = (await this.#tmux('display-message', '-p', '#{pane_tty}')).trim();
+    for (;;) {
+      const { stdout } = await run('stty', ['-F', terminal, 'size']);
+      if (stdout.trim() === `${rows} ${columns}`) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   async cursorIsSeen(): Promise<boolean> {
