@@ -79,7 +79,7 @@ function backPlay(cluster: LiveCluster, { stamp, hosts }: Extract<EarlierRun, { 
           hosts.map(async (host) => ({ host, isPlaced: await isPlaced(cluster, host, stamp) })),
         );
         // On half a cluster of migrated data nobody can have relied yet.
-        const placed = all.flatMap(({ host, isPlaced }) => (isPlaced ? [host] : []));
+        const placed = run.allHosts.filter((host) => all.some((one) => one.host === host && one.isPlaced));
         for (const host of placed) {
           const connection = await run.connect(host);
           await stopEtcd(connection, { kill: true });
