@@ -94,6 +94,30 @@ describe('a new release that does not come up', () => {
     expectRefused(await goBack(), 'nothing is half done');
   });
 
+  it('at every other place and in every other way: the same', async () => {
+    const {
+      leader,
+      followers: [first, middle],
+    } = await followers();
+    const cases: [host: string, script: string, upgraded: string[]][] = [
+      [first!, NEVER_JOINS, []],
+      [middle!, ENDS, [first!]],
+      [middle!, HANGS, [first!]],
+      [leader, HANGS, [first!, middle!]],
+      [leader, NEVER_JOINS, [first!, middle!]],
+    ];
+    for (const [host, script, upgraded] of cases) {
+      await breakRelease(host, script);
+      const failed = await upgrade('-e', 'ready_within=6s');
+      expect(failed.code, failed.text).toBe(2);
+      expect(failed.text).toMatch(new RegExp(`etcd ${OLD} was put back on ${host}, and serves`));
+      expect(await versions.seen()).toEqual(HOSTS.map((one) => whole(upgraded.includes(one) ? NEW : OLD)));
+      await mend(host);
+    }
+    expectDone(await goBack());
+    await versions.wholly(OLD);
+  });
+
   it('and hangs is waited for as long as was said', async () => {
     const [first] = (await followers()).followers;
     await breakRelease(first!, HANGS);
