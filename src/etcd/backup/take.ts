@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
 import type { Connection } from '../../connection/connection.ts';
-import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
 import { PlayError } from '../../errors.ts';
 import { BlockFile, type BlockFileResult } from '../../local/block-file.ts';
 import { certificateFiles } from '../configuration.ts';
 import type { MemberApi } from '../grpc/member.ts';
 import type { EtcdSettings } from '../variables.ts';
+import { bringMadeOnHost } from './made-on-host.ts';
 import { explainedFor } from './on-disk.ts';
 import { SnapshotFrames } from './snapshot-frames.ts';
 import { type SnapshotSums, snapshotSums, TRAILER_BYTES } from './snapshot-sum.ts';
@@ -30,7 +30,7 @@ const STALL_MS = 60_000;
  * @throws PlayError when it is cut short or its own sum is wrong; UnreachableError, GrpcError, DiskError.
  */
 export async function streamSnapshot(host: string, api: MemberApi, options: TakeOptions): Promise<SnapshotSums> {
-  const file = await snapshotFile(options.file);
+  const file = await BlockFile.create(options.file, { endBytes: TRAILER_BYTES, explained: explainedFor(options.file) });
   let written: BlockFileResult;
   let doneBytes = 0;
   let shownBytes = 0;
@@ -76,45 +76,22 @@ export async function saveOnHost(
   connection: Connection,
   settings: EtcdSettings,
   folder: string,
-  { file: path, expectedBytes, signal, onProgress }: TakeOptions,
+  { file, expectedBytes, signal, onProgress }: TakeOptions,
 ): Promise<SnapshotSums> {
-  const { host } = connection;
   const files = certificateFiles(settings);
   const tls = `--cacert=${quote(files.ca)} --cert=${quote(files.clientCert)} --key=${quote(files.clientKey)}`;
   const endpoint = quote(settings.advertiseClientUrls[0]!);
   const etcdctl = `ETCDCTL_API=3 ${quote(posix.join(settings.binDir, 'etcdctl'))} --endpoints=${endpoint} ${tls}`;
-  const script = [
-    `umask 077; mkdir -p -- ${quote(folder)} && d=$(mktemp -d ${quote(`${folder}/.play-work.XXXXXX`)}) || exit 1`,
-    // However it ends, also by a hang-up: nothing stays.
-    `trap 'rm -rf -- "$d"' EXIT; trap 'exit 1' HUP INT TERM`,
-    `${etcdctl} snapshot save "$d/snapshot.db" >&2 || exit 1`,
-    'cat -- "$d/snapshot.db"',
-  ];
-  const file = await snapshotFile(path);
-  let written: BlockFileResult;
-  let doneBytes = 0;
-  try {
-    const output = {
-      write(piece: Buffer) {
-        if (signal.aborted) throw new PlayError('the run was ended', { host });
-        doneBytes += piece.length;
-        onProgress(doneBytes, Math.max(doneBytes, expectedBytes));
-        return file.write(piece);
-      },
-    };
-    const result = await connection.run(script.join('\n'), { output, timeoutMs: SAVING_MS });
-    if (result.code !== 0) throw new RemoteCommandError('etcdctl snapshot save', result, { host });
-    written = await file.finish();
-  } finally {
-    await file.abandon();
-  }
-  return whole(host, snapshotSums(written));
-}
-
-const SAVING_MS = 900_000;
-
-function snapshotFile(path: string): Promise<BlockFile> {
-  return BlockFile.create(path, { endBytes: TRAILER_BYTES, explained: explainedFor(path) });
+  const written = await bringMadeOnHost(connection, {
+    what: 'etcdctl snapshot save',
+    folder: `${folder}/.play-work.XXXXXX`,
+    lines: [`${etcdctl} snapshot save "$d/snapshot.db" >&2 || exit 1`, 'cat -- "$d/snapshot.db"'],
+    file,
+    endBytes: TRAILER_BYTES,
+    signal,
+    onProgress: (doneBytes) => onProgress(doneBytes, Math.max(doneBytes, expectedBytes)),
+  });
+  return whole(connection.host, snapshotSums(written));
 }
 
 function whole(host: string, sums: SnapshotSums): SnapshotSums {

@@ -16,7 +16,7 @@ import { takeSafetyBackup } from '../restore/safety.ts';
 import { servesV2 } from '../restore/v2.ts';
 import { askService, askUsers } from '../v2/read.ts';
 import { saveV2 } from '../v2/saved.ts';
-import { contentText, hasInOrder, overlapText, v2Record } from '../v2/text.ts';
+import { contentText, overlapText, v2Record } from '../v2/text.ts';
 import type { NameMapping } from '../v2/twins.ts';
 import { BothSides } from './both-sides.ts';
 import type { LiveCluster } from './cluster.ts';
@@ -33,8 +33,6 @@ export interface MigrateWish {
 }
 
 const ENABLE = 'ETCD_ENABLE_V2';
-const IN_ORDER =
-  'v2 holds keys that were made in order, and etcdctl backup would give them other names: v2 is saved as a file of its keys alone';
 const SERVING_MS = 10_000;
 
 /** A migration of v2 on a running cluster: what this run has seen and done so far. */
@@ -151,8 +149,6 @@ export class LiveMigration {
     return [
       once('v3 and v2 are backed up and verified', async () => {
         const { signal } = cluster.run;
-        const inOrder = hasInOrder(sides.base);
-        if (inOrder) cluster.run.say(IN_ORDER, 'warning');
         const settings = cluster.own(host);
         const { version, releaseDir, releaseUrl } = settings;
         const tools = await localTools({ version, releaseDir, releaseUrl, signal });
@@ -160,7 +156,7 @@ export class LiveMigration {
         try {
           const api = (await sides.open(host)).member;
           const { connection, address, identity } = sides.door;
-          const v2 = inOrder ? undefined : { connection, get: v2GetFrom(connection, address, identity) };
+          const v2 = { connection, get: v2GetFrom(connection, address, identity) };
           const request = { host, settings, api, folder, work, tools, now: new Date(), v2, signal };
           return { changed: true, summary: await takeSafetyBackup(request) };
         } finally {

@@ -1,14 +1,9 @@
 import type { MessageData } from '../../runner/events.ts';
+import { isInOrder } from '../backup/v2/keys.ts';
 import type { V2Found } from '../plan/migrate.ts';
 import { count, some, type V2Reading } from './still.ts';
 import { isHidden } from './tree.ts';
 import { isChosen, type NameMapping } from './twins.ts';
-
-/** A key made by POST: the number that v2 gives it, twenty digits long. */
-const IN_ORDER = /\/\d{20}$/;
-
-/** Keys that etcd counts anew where it reads its log anew: `etcdctl backup` gives them other names. */
-export const hasInOrder = ({ tree }: V2Reading): boolean => tree.keys.some(({ name }) => IN_ORDER.test(name));
 
 /** What v2 holds, and what of it has no place in v3. */
 export function contentText(host: string, { tree, index }: V2Reading, mapping: NameMapping, users: number): string {
@@ -16,7 +11,7 @@ export function contentText(host: string, { tree, index }: V2Reading, mapping: N
   const within = (names: readonly string[]) => names.filter((name) => name.startsWith(mapping.prefix));
   const ending = chosen.filter(({ endsAtMs }) => endsAtMs !== undefined).length;
   const hidden = chosen.filter(({ name }) => isHidden(name));
-  const inOrder = chosen.filter(({ name }) => IN_ORDER.test(name)).length;
+  const inOrder = chosen.filter(({ name }) => isInOrder(name)).length;
   const [empty, ends] = [within(tree.empty), within(tree.endingDirectories)];
   const rows = [
     `V2 as ${host} serves it, index ${index}`,

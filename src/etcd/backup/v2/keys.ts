@@ -45,13 +45,15 @@ export function v2Facts(root: V2Node): V2Facts {
     if (folder !== undefined) places.set(folder, place);
     hash.update(`${JSON.stringify(folder === undefined ? [key, value] : [folder, place, value])}\n`);
   }
-  const inOrder = keys.filter(({ node }) => IN_ORDER.test(node.key)).length;
+  const inOrder = keys.filter(({ node }) => isInOrder(node.key)).length;
   const expiring = keys.length - lasting.length;
   return { keys: keys.length, expiring, sum: hash.digest('hex'), ...(inOrder > 0 && { inOrder }) };
 }
 
 /** Keys made in order are named by the index of the log: twenty digits (etcd-io/website v2 api, Atomically Creating In-Order Keys). */
 const IN_ORDER = /^(.*\/)\d{20}$/s;
+
+export const isInOrder = (key: string): boolean => IN_ORDER.test(key);
 
 /** In the order in which it must be done: a directory that expires comes before what is in it. */
 export function v2Writes(root: V2Node): V2Write[] {
