@@ -1,10 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { KeyValue } from '../../../../src/etcd/grpc/keys.ts';
 import { leasesApi } from '../../../../src/etcd/grpc/leases.ts';
-import { type CopyApis, copyKeys, type DueKey, Journal, TakenError, takeBack } from '../../../../src/etcd/v2/copy.ts';
-import { isOwnLease, leaseIdFor } from '../../../../src/etcd/v2/leases.ts';
-import { lookUp } from '../../../../src/etcd/v2/look-up.ts';
-import { compareBystanders } from '../../../../src/etcd/v2/prove.ts';
+import {
+  type CopyApis,
+  copyKeys,
+  type DueKey,
+  Journal,
+  TakenError,
+  takeBack,
+} from '../../../../src/etcd/migrate/copy.ts';
+import { isOwnLease, leaseIdFor } from '../../../../src/etcd/migrate/leases.ts';
+import { lookUp } from '../../../../src/etcd/migrate/look-up.ts';
+import { compareBystanders } from '../../../../src/etcd/migrate/prove.ts';
 import { OwnEtcd } from '../keys/own-etcd.ts';
 
 let etcd: OwnEtcd;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { endsTogether, isOwnLease, leaseIdFor, shortestMs, ttlAt } from '../../../../src/etcd/v2/leases.ts';
-import { sharedStart } from '../../../../src/etcd/v2/look-up.ts';
-import { isChosen, judgeTwin, type Twin, twinName } from '../../../../src/etcd/v2/twins.ts';
+import { endsTogether, isOwnLease, leaseIdFor, shortestMs, ttlAt } from '../../../../src/etcd/migrate/leases.ts';
+import { sharedStart } from '../../../../src/etcd/migrate/look-up.ts';
+import { isChosen, judgeTwin, type Twin, twinName } from '../../../../src/etcd/migrate/twins.ts';
 
 const END = 1_800_000_000_400;
 const twin = (value: string, lease = 0n, endsAtMs?: number): Twin => ({

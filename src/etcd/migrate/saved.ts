@@ -5,8 +5,8 @@ import { InputError } from '../../errors.ts';
 import { onDisk } from '../backup/on-disk.ts';
 import { makeWorkFolder } from '../backup/work-folder.ts';
 import { syncDirectory } from '../releases/cache.ts';
-import type { V2Reading } from './still.ts';
-import { shown, type V2Key } from './tree.ts';
+import type { V2Reading } from '../v2/still.ts';
+import { shown, type V2Key } from '../v2/tree.ts';
 
 /**
  * Writes all of v2 to a file that only its owner may read: a head, a line of JSON for each key and each empty directory,

@@ -2,9 +2,9 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { readSavedV2, saveV2 } from '../../../../src/etcd/v2/saved.ts';
+import { readSavedV2, saveV2 } from '../../../../src/etcd/migrate/saved.ts';
+import { contentText, overlapText } from '../../../../src/etcd/migrate/text.ts';
 import type { V2Reading } from '../../../../src/etcd/v2/still.ts';
-import { contentText, overlapText } from '../../../../src/etcd/v2/text.ts';
 import { readTree, type V2Tree } from '../../../../src/etcd/v2/tree.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'v2-'));

@@ -1,5 +1,5 @@
+import type { V2Key } from '../v2/tree.ts';
 import { endsTogether, isOwnLease } from './leases.ts';
-import type { V2Key } from './tree.ts';
 
 /** What v3 has under the name of a key of v2. */
 export interface Twin {

@@ -1,8 +1,8 @@
 import type { MessageData } from '../../runner/events.ts';
 import { isInOrder } from '../backup/v2/keys.ts';
 import type { V2Found } from '../plan/migrate.ts';
-import { count, some, type V2Reading } from './still.ts';
-import { isHidden } from './tree.ts';
+import { count, some, type V2Reading } from '../v2/still.ts';
+import { isHidden } from '../v2/tree.ts';
 import { isChosen, type NameMapping } from './twins.ts';
 
 /** What v2 holds, and what of it has no place in v3. */
