@@ -3,14 +3,14 @@ import { type LeasesApi, leasesApi } from '../grpc/leases.ts';
 import { type MemberApi, memberApi } from '../grpc/member.ts';
 import { openSession } from '../grpc/session.ts';
 import { clientAddress } from '../look.ts';
+import type { DueKey } from '../migrate/copy.ts';
+import { shortestMs } from '../migrate/leases.ts';
+import { lookUp } from '../migrate/look-up.ts';
+import { isChosen, judgeTwin, type NameMapping, type Twin, twinName, type Verdict } from '../migrate/twins.ts';
 import type { V2Found } from '../plan/migrate.ts';
-import type { DueKey } from '../v2/copy.ts';
-import { shortestMs } from '../v2/leases.ts';
-import { lookUp } from '../v2/look-up.ts';
 import { clockOffsetMs, findHidden, readV2, type V2Door } from '../v2/read.ts';
 import { changesBetween, unrest, type V2Reading } from '../v2/still.ts';
 import { shown, type V2Key } from '../v2/tree.ts';
-import { isChosen, judgeTwin, type NameMapping, type Twin, twinName, type Verdict } from '../v2/twins.ts';
 import type { LiveCluster } from './cluster.ts';
 import { noLeaderError } from './errors.ts';
 

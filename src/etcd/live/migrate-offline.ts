@@ -6,6 +6,8 @@ import { once, type Play, play, step } from '../../runner/playbook.ts';
 import { checkDatabase } from '../backup/database.ts';
 import { localTools } from '../backup/tools.ts';
 import { makeWorkFolder } from '../backup/work-folder.ts';
+import { readSavedV2 } from '../migrate/saved.ts';
+import { migrateCopy } from '../migrate/tool.ts';
 import { backSteps, servedBy, type V2Found } from '../plan/migrate.ts';
 import {
   type EarlierRun,
@@ -21,9 +23,7 @@ import { restoredMarksGo, restoreOn } from '../restore/carry-out.ts';
 import { startInTurn } from '../restore/in-turn.ts';
 import { RestorePlaces, stopEtcd, swapBack, tidy } from '../restore/swap.ts';
 import { waitUntilReady } from '../start.ts';
-import { readSavedV2 } from '../v2/saved.ts';
 import { changesBetween, unrest } from '../v2/still.ts';
-import { migrateCopy } from '../v2/tool.ts';
 import { isHidden } from '../v2/tree.ts';
 import { timeStamp } from './aside.ts';
 import type { LiveCluster } from './cluster.ts';
