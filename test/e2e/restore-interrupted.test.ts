@@ -57,20 +57,23 @@ it.each([
 });
 
 it('hosts lost at each step: what ran goes on, nothing is lost, and it ends well when it is run again', async () => {
-  await etcdctl(lab, 'h1', 'put key/1 last');
-  const running = await content();
   await all('rm -rf /var/lib/etcd.*');
   const words = into(backups, [...restore(), '-e', 'safety=false']);
-  const losses: [RegExp, Loss, string][] = [
-    [/Snapshot is sent/, 'cut', 'h3'],
-    [/etcd is stopped/, 'power', 'h2'],
-    [/Restored data are put in place/, 'boot', 'h3'],
+  // A host that is lost behind the swap may have either data, so each such loss is ended before the next one.
+  const losses: [RegExp, Loss, string][][] = [
+    [
+      [/Snapshot is sent/, 'cut', 'h3'],
+      [/etcd is stopped/, 'power', 'h2'],
+    ],
+    [[/Restored data are put in place/, 'boot', 'h3']],
+    [[/Restored members are started/, 'cut', 'h1']],
   ];
-  for (const [line, loss, host] of losses) await loses(line, loss, host, running);
-  await endsWell();
-  await etcdctl(lab, 'h1', 'put key/1 again');
-  await loses(/Restored members are started/, 'cut', 'h1', await content());
-  await endsWell();
+  for (const [i, inARow] of losses.entries()) {
+    await etcdctl(lab, 'h1', `put key/1 ${i}`);
+    const running = await content();
+    for (const [line, loss, host] of inARow) await loses(line, loss, host, running);
+    await endsWell();
+  }
 
   /** Those that were left had the old data put back, and are enough for a quorum. */
   async function loses(line: RegExp, loss: Loss, host: string, what: string): Promise<void> {

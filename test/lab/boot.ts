@@ -17,6 +17,8 @@ const bootTimeoutMs = 60_000;
 export interface WantedHost {
   name: string;
   suite: Suite | undefined;
+  /** A unit that its boot does not wait for. */
+  apartFrom?: string | undefined;
 }
 
 /** What the machine must have before a lab can be on it. Changes nothing that is there already. */
@@ -47,7 +49,7 @@ export async function bringUp(
   await introduce(lab, newcomers);
   await writeKnownHosts(lab);
   await Promise.all(off.map((host) => bootHost(lab, host)));
-  await Promise.all(hosts.map((host) => untilReady(lab, host, bootTimeoutMs)));
+  await Promise.all(hosts.map((host, i) => untilReady(lab, host, bootTimeoutMs, wanted[i]!.apartFrom)));
 }
 
 /** The known_hosts file of a lab, from the keys that lie on its hosts' disks. */

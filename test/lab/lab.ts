@@ -66,8 +66,8 @@ export interface Lab {
   /** Power loss; `silent`: its cable goes first, so peers get silence and no reset. */
   kill(host: string | number, options?: { silent?: boolean }): Promise<void>;
   stop(host: string | number): Promise<void>;
-  /** Power on, with the cable in and no delay; back when its sshd answers and systemd has booted. */
-  start(host: string | number): Promise<void>;
+  /** Power on, with the cable in and no delay; back when its sshd answers and systemd has booted, but for one unit. */
+  start(host: string | number, options?: { apartFrom?: string }): Promise<void>;
   /** Power loss, a new empty disk, new SSH host keys (known_hosts is written anew), and power on. */
   wipe(host: string | number): Promise<void>;
   cut(host: string | number): Promise<void>;
@@ -130,7 +130,8 @@ function labFrom(record: LabRecord): Lab {
       record.hosts.splice(0, Infinity, ...((await readLab(name))?.hosts ?? []));
       return await work();
     });
-  const boot = (host: string, suite: Suite | undefined) => bringUp(record, [{ name: host, suite }], quiet);
+  const boot = (host: string, suite?: Suite, apartFrom?: string) =>
+    bringUp(record, [{ name: host, suite, apartFrom }], quiet);
 
   const lab: Lab = {
     name,
@@ -160,13 +161,13 @@ function labFrom(record: LabRecord): Lab {
       }),
     kill: (host, options = {}) => killHost(record, named(host).name, options.silent ?? false),
     stop: (host) => changing(() => stopHost(record, named(host).name)),
-    start: (host) => changing(() => boot(named(host).name, undefined)),
+    start: (host, { apartFrom } = {}) => changing(() => boot(named(host).name, undefined, apartFrom)),
     wipe: (host) =>
       changing(async () => {
         const { name } = named(host);
         if ((await leaderOf(record, name)) !== undefined) await killHost(record, name, false);
         await wipeDisk(record, name);
-        await boot(name, undefined);
+        await boot(name);
       }),
     cut: (host) => setCable(record, named(host).name, 'down'),
     heal: (host) => setCable(record, named(host).name, 'up'),

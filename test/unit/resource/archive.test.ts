@@ -200,7 +200,7 @@ describe('an archive that does not arrive well', () => {
     });
     running.catch(() => undefined);
     const part = join(dirname(dest), '.v1.etcd-play-part');
-    await expect.poll(() => existsSync(part) && statSync(part).size, { timeout: 5_000 }).toBeGreaterThan(5 << 20);
+    await expect.poll(() => existsSync(part) && statSync(part).size, { timeout: 5_000 }).toBeGreaterThan(6_000_000);
     shell.close();
     await expect(running).rejects.toThrow();
     expect(existsSync(dest)).toBe(false);
