@@ -27,11 +27,11 @@ export async function goBack(
   );
   await Promise.allSettled(hosts.map(async (host) => tidy(await run.connect(host), places(host))));
   await startAgain(cluster, ran);
-  const failed = back.filter(({ status }) => status === 'rejected').length;
+  const failed = [...swapped].filter((_, i) => back[i]!.status === 'rejected');
   const cause = error instanceof PlayError ? error : new PlayError((error as Error).message, { cause: error });
   const what =
-    failed > 0
-      ? `On ${failed} hosts the old data could not be put back: they lie in ….bak-${stamp}.`
+    failed.length > 0
+      ? `The old data could not be put back on ${failed.join(', ')}: they lie there in ….bak-${stamp}.`
       : 'The old data were put back.';
   const started = ran.length > 0 ? ' What ran before was started again.' : '';
   return new PlayError(cause.message, {
