@@ -27,15 +27,23 @@ export function refuseRecover(request: Grounds): Refusal[] {
 
 function hasQuorum({ left, sight }: Grounds, by: string): Refusal {
   const dead = left.voters.filter(({ seen }) => !seen?.api);
-  const replace = dead.map(({ host, name }) => `play replace_etcd -l ${host ?? name}`).join(', ');
+  const stopped = dead.filter(({ standing }) => standing === 'stopped').map(({ name }) => name);
+  const replaced = dead.filter(({ standing }) => standing !== 'stopped').map(({ host, name }) => host ?? name);
   const serving = sight.hosts.filter(({ api }) => api).length;
+  const next = [
+    ...(stopped.length > 0 ? [`Start what is stopped: ${starting(stopped)}`] : []),
+    ...(replaced.length > 0
+      ? [`Replace what is dead: ${replaced.map((host) => `play replace_etcd -l ${host}`).join(', ')}`]
+      : []),
+  ];
   return {
     reason: `the cluster has its quorum: ${by} takes reads and writes (${serving} of ${left.voters.length} members serve)`,
-    next:
-      dead.length > 0
-        ? `Replace what is dead: ${replace}`
-        : 'There is nothing to recover. To go back to a backup: play restore_etcd',
+    next: next.join('. ') || 'There is nothing to recover. To go back to a backup: play restore_etcd',
   };
+}
+
+function starting(hosts: readonly string[]): string {
+  return `play exec ${hosts.join(',')} -i … -b -- systemctl start --no-block etcd`;
 }
 
 /** A quorum that only has to be started, or to find itself, loses nothing: no recovery is as good. */
@@ -56,7 +64,7 @@ function mayComeBack({ left, backup }: Grounds): Refusal[] {
   return [
     {
       reason: `${stopped.join(', ')} ${stopped.length === 1 ? 'is' : 'are'} stopped and ${stopped.length === 1 ? 'has its' : 'have their'} data: once started there is a quorum (${quorum} of ${voters.length}), and nothing is lost`,
-      next: `Start what is stopped: play exec ${stopped.join(',')} -i … -b -- systemctl start --no-block etcd. If one does not come up: run this again.${back}`,
+      next: `Start what is stopped: ${starting(stopped)}. If one does not come up: run this again.${back}`,
     },
   ];
 }

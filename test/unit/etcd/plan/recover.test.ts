@@ -176,6 +176,15 @@ const crashing = (seen: SeenHost) =>
     service: { ...seen.facts.service, activeState: 'activating', subState: 'auto-restart', restarts: 7 },
   });
 
+it('where there is a quorum, says how each of the others comes back', () => {
+  const [said] = refusalsOf(request('UUUOD'));
+  expect(said).toMatch(
+    /→ Start what is stopped: play exec h4 -i … -b -- systemctl start --no-block etcd\. Replace what is dead: play replace_etcd -l h5$/,
+  );
+  expect(refusalsOf(request('UUO'))[0]).not.toContain('replace_etcd');
+  expect(refusalsOf(request('UUG'))[0]).toMatch(/→ Replace what is dead: play replace_etcd -l h3$/);
+});
+
 describe('which data are the beginning', () => {
   it.each<[string, RecoverRequest, string]>([
     ['what is committed comes first', withData(request('UUDDD'), { h1: { committed: 500n } }), 'h1'],
