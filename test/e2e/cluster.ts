@@ -43,11 +43,16 @@ export class Cluster {
     return hosts.map((host) => `https://${this.lab.addressOf(host)}:2379`);
   }
 
-  async play(words: string[], hosts: readonly string[], onLine?: OnLine): Promise<PlayResult> {
+  async play(
+    words: string[],
+    hosts: readonly string[],
+    onLine?: OnLine,
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<PlayResult> {
     const inventory = join(this.lab.dir, `${this.version}-${hosts.join('-')}.ini`);
     const vars = { ...etcdVars(this.lab.name, this.version), CERT_LOCAL_DIR: this.pki };
     await this.lab.writeInventory(inventory, { hosts, vars });
-    return runPlay([...words, '-i', inventory, '--output', 'lines'], onLine ? { onLine } : {});
+    return runPlay([...words, '-i', inventory, '--output', 'lines'], { env, ...(onLine && { onLine }) });
   }
 
   /** Kills `play` as soon as it has printed that line. */
