@@ -52,7 +52,7 @@ async function lookOnce(
   const [{ receivedSeconds, ...result }] = await Promise.all([looking, preload?.()]);
   // What was not seen to the end must not be taken for absent.
   if (result.code !== 0) throw new RemoteCommandError('looking at the host', result, { next: 'Run again.' });
-  const facts = parseFacts(result.stdout, settings.walDir);
+  const facts = parseFacts(result.stdout);
   const { clockSeconds } = facts;
   // The host read its clock at some moment between sending and receiving.
   const clock = {

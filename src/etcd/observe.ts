@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { quote } from '../connection/quote.ts';
 import { archiveProbe } from '../resource/archive.ts';
+import { entryOfLog, staysTest } from './data-parts.ts';
 import { parseListeners, parseLocalAddresses } from './proc-net.ts';
 
 export interface ObserveRequest {
@@ -76,8 +77,10 @@ export interface MoveTraces {
 export interface DataState {
   /** There is no such directory. */
   absent?: boolean;
-  /** It is a mount point: it cannot be renamed. */
+  /** It is a mount point, or a link to where the data are: it stays, and what is in it moves within. */
   isMount?: boolean;
+  /** The log directory itself is a mount point: etcd makes it by a rename, and so do we. */
+  logIsMount?: boolean;
   /** `none`: absent or empty; `etcd`: it holds a `member` directory; `foreign`: it holds something else. */
   kind: 'none' | 'etcd' | 'foreign';
   /** Write-ahead log files: what makes a directory the memory of a member. */
@@ -93,6 +96,7 @@ export function observeScript(request: ObserveRequest): string {
   const { dataDir, walDir, confFile, caFile, releaseDir, binary } = request;
   const data = quote(dataDir);
   const wal = quote(walDir ?? `${dataDir}/member/wal`);
+  const logEntry = entryOfLog(request);
   const block = (name: string, command: string) => `echo '<${name}'; ${command}; printf '\n%s\n' '${name}>'`;
   return [
     'echo "clock $(date +%s.%N)"',
@@ -115,7 +119,9 @@ export function observeScript(request: ObserveRequest): string {
     block('if6', 'cat /proc/net/if_inet6 2>/dev/null'),
     `[ -f ${quote(confFile)} ] && { ${block('configuration', `cat -- ${quote(confFile)}`)}; }`,
     `[ -f ${quote(caFile)} ] && { ${block('ca', `cat -- ${quote(caFile)}`)}; }`,
-    `[ -d ${data} ] && echo 'data-dir 1'; mountpoint -q -- ${data} 2>/dev/null && echo 'data-mount 1'`,
+    `[ -d ${data} ] && echo 'data-dir 1'; ${staysTest(dataDir)} 2>/dev/null && echo 'data-mount 1'`,
+    `mountpoint -q -- ${wal} 2>/dev/null && echo 'log-mount 1'`,
+    ...(logEntry === undefined ? [] : [`echo ${quote(`log-entry ${logEntry}`)}`]),
     block('data', `ls -A -- ${data} 2>/dev/null`),
     `w=0; for f in ${wal}/*.wal; do [ -e "$f" ] && w=$((w+1)); done; echo "wal $w"`,
     `[ -e ${data}/member/snap/db ] && echo "database 1"`,
@@ -152,11 +158,13 @@ function diskProbe(paths: readonly string[]): string {
 }
 
 /** Reads what {@link observeScript} printed. */
-export function parseFacts(stdout: string, walDir: string | undefined): HostFacts {
+export function parseFacts(stdout: string): HostFacts {
   const { values, blocks, disks, strayBinaries, moves } = split(stdout);
   const own = new Set([...(blocks.get('sockets') ?? '').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
   const unit = new Map((blocks.get('unit') ?? '').split('\n').map((line) => cut(line, '=')));
-  const entries = (blocks.get('data') ?? '').split('\n').filter((entry) => entry !== '' && !isHarmless(entry, walDir));
+  const entries = (blocks.get('data') ?? '')
+    .split('\n')
+    .filter((entry) => entry !== '' && !isHarmless(entry, values.get('log-entry')));
   return {
     uid: Number(values.get('uid') ?? -1),
     init: values.get('init') ?? '',
@@ -182,6 +190,7 @@ export function parseFacts(stdout: string, walDir: string | undefined): HostFact
     data: {
       absent: !values.has('data-dir'),
       ...(values.has('data-mount') && { isMount: true }),
+      ...(values.has('log-mount') && { logIsMount: true }),
       kind: entries.length === 0 ? 'none' : entries.includes('member') ? 'etcd' : 'foreign',
       walFiles: Number(values.get('wal') ?? 0),
       database: values.has('database'),
@@ -201,10 +210,11 @@ function environmentOf(blocks: ReadonlyMap<string, string>): Map<string, string>
   return new Map(lines.map((line) => cut(line, '=')));
 }
 
-/** A mount point's `lost+found`, the folder of the log where that lies inside, and what was put aside by us. */
-function isHarmless(entry: string, walDir: string | undefined): boolean {
-  if (entry === 'lost+found' || /(^|\.)(aside|moving|arriving)-[0-9a-zTZ]+$/.test(entry)) return true;
-  return walDir !== undefined && entry === walDir.split('/').at(-1);
+/** A mount point's `lost+found`, the folder of the log where that lies inside, what was put aside by us, and what a killed run left. */
+function isHarmless(entry: string, logEntry: string | undefined): boolean {
+  if (entry === 'lost+found' || entry === logEntry || entry === 'bak-part') return true;
+  if (/(^|\.)(aside|moving|arriving|bak|failed)-[0-9a-zTZ]+$/.test(entry)) return true;
+  return /^\.?restore-\d{8}T\d{6}Z(\.|$)|^migrate\.\w{6}$/.test(entry);
 }
 
 function split(stdout: string) {

@@ -64,6 +64,12 @@ export function hostComplaints(facts: HostFacts, settings: EtcdSettings): Compla
     );
   }
   const { data } = facts;
+  if (data.logIsMount && data.walFiles === 0) {
+    complain(
+      `its log directory ${settings.walDir ?? `${settings.dataDir}/member/wal`} is a mount point, and etcd makes it by a rename`,
+      'Mount that disk outside the data directory, and set ETCD_WAL_DIR to where: etcd gets a directory within.',
+    );
+  }
   if (data.kind === 'foreign' && data.walFiles === 0) {
     const some = data.entries.slice(0, 3).join(', ');
     complain(

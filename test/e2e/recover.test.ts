@@ -41,7 +41,7 @@ const wipe = (hosts: readonly string[]) =>
 /** Nothing is left that would start a member so a second time. */
 async function nothingIsLeft(): Promise<void> {
   const left =
-    'grep -rl force-new-cluster /etc/systemd /run/systemd /etc/etcd; ls -d /var/lib/etcd.recovering* /var/lib/etcd.restore* /var/lib/etcd/restored-from-backup';
+    'grep -rl force-new-cluster /etc/systemd /run/systemd /etc/etcd; ls -d /var/lib/etcd.recovering* /var/lib/etcd.restore* /var/lib/etcd/member/restored-from-backup';
   expect(await all(HOSTS, left)).toEqual(['', '', '']);
 }
 

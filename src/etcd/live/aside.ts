@@ -1,6 +1,7 @@
 import type { Connection } from '../../connection/connection.ts';
 import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
+import { staysTest } from '../data-parts.ts';
 import type { EtcdSettings } from '../variables.ts';
 
 /** `20261121T101500Z`: sorts by time, and stands in names of files. */
@@ -8,9 +9,12 @@ export function timeStamp(now: Date): string {
   return now.toISOString().replace(/[-:]|\.\d+/g, '');
 }
 
+/** Of a disk, and what was put aside before. */
+const STAYING = ['lost+found', 'aside-*', 'bak-*', 'failed-*', 'restore-*'];
+
 /**
  * Moves a member's data aside by rename, on the same disk: nothing is copied and nothing is lost. A directory that is a
- * mount point stays where it is, and what is in it moves within. The log goes last: as long as it is there, so is work.
+ * mount point, or a link, stays where it is, and what is in it moves within. The log goes last: as long as it is there, so is work.
  * Gives where they went. @param purge deletes them instead.
  */
 export async function setAside(
@@ -21,9 +25,11 @@ export async function setAside(
   const stamp = timeStamp(now);
   const away = (path: string) => {
     const [p, to] = [quote(path), quote(`${path}.aside-${stamp}`)];
-    if (purge) return `if mountpoint -q -- ${p}; then find ${p} -mindepth 1 -delete; else rm -rf -- ${p}; fi`;
-    const within = `mkdir -- ${p}/aside-${stamp} && find ${p} -mindepth 1 -maxdepth 1 ! -name lost+found ! -name 'aside-*' -exec mv -- {} ${p}/aside-${stamp}/ ';' && echo ${p}/aside-${stamp}`;
-    return `if mountpoint -q -- ${p}; then ${within}; else mv -T -- ${p} ${to} && echo ${to}; fi`;
+    const entries = `find ${p}/ -mindepth 1 -maxdepth 1 ${STAYING.map((name) => `! -name '${name}'`).join(' ')}`;
+    if (purge) return `if ${staysTest(path)}; then ${entries} -exec rm -rf -- {} +; else rm -rf -- ${p}; fi`;
+    const dir = `${p}/aside-${stamp}`;
+    const within = `mkdir -m 0700 -- ${dir} && ${entries} -exec mv -t ${dir} -- {} + && echo ${dir}`;
+    return `if ${staysTest(path)}; then ${within}; else mv -T -- ${p} ${to} && echo ${to}; fi`;
   };
   const inside = walDir?.startsWith(`${dataDir}/`) ?? true;
   const paths = inside ? [dataDir] : [dataDir, walDir!];

@@ -1,6 +1,7 @@
 import type { Connection } from '../../connection/connection.ts';
 import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
+import { staysTest } from '../data-parts.ts';
 import type { EtcdSettings } from '../variables.ts';
 
 /** Where a member's data lie on a host: all in `member`, but for the log where that has a directory of its own. */
@@ -24,11 +25,12 @@ export function asidePlace({ dataDir, walDir }: Directories, why: 'moving' | 'ar
 const RUNS =
   'case $(systemctl show etcd.service -p ActiveState) in *=active|*=activating|*=deactivating) echo "etcd runs" >&2; exit 1 ;; esac';
 
-async function must(connection: Connection, what: string, script: readonly string[]): Promise<void> {
+async function must(connection: Connection, what: string, script: readonly string[]): Promise<string> {
   const result = await connection.run(['set -e', ...script].join('\n'), { timeoutMs: 600_000 });
   if (result.code !== 0) {
     throw new RemoteCommandError(what, result, { next: 'Put right what it says, then run again.' });
   }
+  return result.stdout;
 }
 
 /** Notes on the host whose member is leaving it: found again by the next look, also where no member answers any more. */
@@ -128,11 +130,11 @@ export async function release(
   const [data, dir] = [quote(dataDir), quote(`${dataDir}/moving-${id}`)];
   const wal = walDir && quote(`${walDir}.moving-${id}`);
   const [beside, within] = [`${dataDir}.aside-${stamp}`, `${dataDir}/aside-${stamp}`];
-  await must(connection, 'moving the old data aside', [
+  const stdout = await must(connection, 'moving the old data aside', [
     ...(wal ? [`[ ! -d ${wal} ] || mv -T -- ${wal} ${quote(`${walDir}.aside-${stamp}`)}`] : []),
-    `[ ! -d ${dir} ] || if mountpoint -q -- ${data}; then mv -T -- ${dir} ${quote(within)}; else mv -T -- ${dir} ${quote(beside)}; fi`,
+    `[ ! -d ${dir} ] || if ${staysTest(dataDir)}; then mv -T -- ${dir} ${quote(within)} && echo ${quote(within)}; else mv -T -- ${dir} ${quote(beside)} && echo ${quote(beside)}; fi`,
     `rmdir -- ${data} 2>/dev/null || :`,
     `sync -f ${quote(dataDir.replace(/\/[^/]*$/, '') || '/')}`,
   ]);
-  return beside;
+  return stdout.trim();
 }

@@ -21,7 +21,8 @@ import { planText, refusalError } from '../plan/plan.ts';
 import { freeForData } from '../plan/sight.ts';
 import { restoredMarksGo, restoreOn } from '../restore/carry-out.ts';
 import { startInTurn } from '../restore/in-turn.ts';
-import { RestorePlaces, stopEtcd, swapBack, tidy } from '../restore/swap.ts';
+import { placesOn } from '../restore/places.ts';
+import { stopEtcd, swapBack, tidy } from '../restore/swap.ts';
 import { waitUntilReady } from '../start.ts';
 import { changesBetween, unrest } from '../v2/still.ts';
 import { isHidden } from '../v2/tree.ts';
@@ -83,11 +84,9 @@ function backPlay(cluster: LiveCluster, { stamp, hosts }: Extract<EarlierRun, { 
         for (const host of placed) {
           const connection = await run.connect(host);
           await stopEtcd(connection, { kill: true });
-          await swapBack(connection, new RestorePlaces(cluster.own(host), stamp));
+          await swapBack(connection, placesOn(cluster, host, stamp));
         }
-        await Promise.all(
-          hosts.map(async (host) => tidy(await run.connect(host), new RestorePlaces(cluster.own(host), stamp))),
-        );
+        await Promise.all(hosts.map(async (host) => tidy(await run.connect(host), placesOn(cluster, host, stamp))));
         await startInTurn(cluster, run.allHosts);
         await Promise.all(
           run.allHosts.map(async (host) => waitUntilReady(await run.connect(host), FORMING_MS, run.signal)),
@@ -102,9 +101,7 @@ function backPlay(cluster: LiveCluster, { stamp, hosts }: Extract<EarlierRun, { 
 /** Whether the old data lie aside: then others are in their place, or none. */
 async function isPlaced(cluster: LiveCluster, host: string, stamp: string): Promise<boolean> {
   const connection = await cluster.run.connect(host);
-  const tests = new RestorePlaces(cluster.own(host), stamp).pairs.map(
-    ({ now }) => `[ -e ${quote(`${now}.bak-${stamp}`)} ]`,
-  );
+  const tests = placesOn(cluster, host, stamp).pairs.map(({ kept }) => `[ -e ${quote(kept)} ]`);
   return (await connection.run(tests.join(' || '))).code === 0;
 }
 
@@ -181,7 +178,8 @@ async function* swapMigrated(migration: LiveMigration, from: string): AsyncGener
       once('A copy is migrated by etcdctl', async () => {
         const settings = cluster.own(from);
         const { version, releaseDir, releaseUrl } = settings;
-        await migrateCopy(await run.connect(from), settings, { file: plain, signal });
+        const isMount = cluster.seen(from).facts.data.isMount ?? false;
+        await migrateCopy(await run.connect(from), settings, { isMount, file: plain, signal });
         const tools = await localTools({ version, releaseDir, releaseUrl, signal });
         const facts = await checkDatabase(tools, plain, signal);
         revision = facts.revision;
@@ -235,7 +233,7 @@ async function* afterRestore(migration: LiveMigration, restored: Restored): Asyn
 }
 
 const NEXT = [
-  'All keys of v2 are in v3. What was there before lies aside on each host (.bak-<time>). Next:',
+  'All keys of v2 are in v3. What was there before lies aside on each host (bak-<time>). Next:',
   '  1. Point applications to the API of v3.',
   '  2. Delete what lies aside, once nobody needs it.',
 ].join('\n');

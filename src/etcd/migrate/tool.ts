@@ -12,12 +12,12 @@ import type { EtcdSettings } from '../variables.ts';
 export async function migrateCopy(
   connection: Connection,
   { dataDir, walDir = `${dataDir}/member/wal`, binDir }: EtcdSettings,
-  { file, signal }: { file: string; signal: AbortSignal },
+  { isMount, file, signal }: { isMount: boolean; file: string; signal: AbortSignal },
 ): Promise<void> {
   await bringMadeOnHost(connection, {
     what: 'etcdctl migrate',
     // On the disk of the data: there is room for their like.
-    folder: `${dataDir}.migrate.XXXXXX`,
+    folder: `${dataDir}${isMount ? '/' : '.'}migrate.XXXXXX`,
     lines: [
       `run() { "$@" >"$d/said" 2>&1 || { tail -n 5 "$d/said" >&2; exit 1; }; }`,
       'mkdir -p "$d/data/member/snap" "$d/data/member/wal"',

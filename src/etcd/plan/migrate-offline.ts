@@ -2,6 +2,7 @@ import type { RestoredMark } from '../restore/mark.ts';
 import { count, some } from '../v2/still.ts';
 import { minorOf } from '../versions.ts';
 import type { Planned } from './action.ts';
+import { asideName, refuseLogMount, refuseLogRoom } from './disks.ts';
 import { unhealthy } from './health.ts';
 import {
   type MigrateAction,
@@ -112,7 +113,7 @@ export function planOffline(request: OfflineRequest): OfflinePlan {
     step(all, 'see that nobody has written, and stop etcd on all hosts', 'gone: an outage begins', 'start it again'),
     step(
       all,
-      'move the data aside as .bak-<time>, put the migrated ones in place, start',
+      `move the data aside as ${asideName(sight.hosts)}, put the migrated ones in place, start`,
       'the outage ends',
       SWAP_BACK,
     ),
@@ -165,14 +166,8 @@ export function refuseOffline({
       next: 'Run without offline: the copy through the API leaves them as they are.',
     });
   }
-  for (const { host, facts, settings } of sight.hosts) {
-    if (facts.data.isMount) {
-      refusals.push({
-        host,
-        reason: `${settings.dataDir} is a mount point, which cannot be swapped by a rename`,
-        next: 'Run without offline: the copy through the API moves no data.',
-      });
-    }
+  refusals.push(...refuseLogMount(sight.hosts), ...refuseLogRoom(sight.hosts));
+  for (const { host } of sight.hosts) {
     const free = freeBytes.get(host) ?? 0;
     if (free >= NEEDED_BYTES) continue;
     refusals.push({

@@ -1,3 +1,4 @@
+import { logDisk, noRoom, refuseLogMount, refuseLogRoom } from './disks.ts';
 import type { Refusal } from './plan.ts';
 import type { RecoverRequest } from './recover.ts';
 import type { Survivors } from './survivors.ts';
@@ -132,32 +133,23 @@ function refuseComplaints({ complaints, reachable, first, goesOn }: Grounds): Re
 function refuseRoom({ first, goesOn, data, freeBytes, reachable, backup, sight }: Grounds): Refusal[] {
   const reserve = 200 * 1024 * 1024;
   if (first !== undefined) {
-    const needed = (data.get(first)?.sizeBytes ?? 0) + reserve;
+    if (goesOn) return [];
+    const { sizeBytes = 0, logBytes = 0 } = data.get(first) ?? {};
+    const seen = sight.hosts.filter(({ host }) => host === first);
+    const needed = sizeBytes + (seen.some(logDisk) ? 0 : logBytes) + reserve;
     const free = freeBytes.get(first) ?? 0;
-    if (goesOn || free >= needed) return [];
-    return [noRoom(first, free, needed, 'a copy of its data, which is kept')];
+    const short = free < needed ? [noRoom(first, 'data lie', free, needed, 'a copy of them, which is kept')] : [];
+    return [...short, ...refuseLogRoom(seen, logBytes)];
   }
   if (!backup) return [];
-  const mounted = sight.hosts.filter(({ host, facts }) => facts.data.isMount && reachable.includes(host));
+  const seen = sight.hosts.filter(({ host }) => reachable.includes(host));
   const needed = 3 * backup.sizeBytes + reserve;
   return [
-    ...mounted.map(({ host, settings: { dataDir } }) => ({
-      host,
-      reason: `${dataDir} is a mount point, which cannot be swapped by a rename`,
-      next: `Set ETCD_DATA_DIR to a directory within, such as ${dataDir}/data.`,
-    })),
+    ...refuseLogMount(seen),
     ...reachable.flatMap((host) => {
       const free = freeBytes.get(host) ?? 0;
-      return free >= needed ? [] : [noRoom(host, free, needed, 'the snapshot and the restored copy')];
+      return free >= needed ? [] : [noRoom(host, 'data lie', free, needed, 'the snapshot and the restored copy')];
     }),
+    ...refuseLogRoom(seen),
   ];
-}
-
-function noRoom(host: string, free: number, needed: number, what: string): Refusal {
-  const mib = (bytes: number) => `${Math.ceil(bytes / 1024 ** 2)} MiB`;
-  return {
-    host,
-    reason: `${mib(free)} are free where its data lie, ${mib(needed)} are needed for ${what}`,
-    next: 'Make room there: old data aside (.aside-…, .bak-…) are the first to look at.',
-  };
 }

@@ -3,6 +3,7 @@ import { sizeWarning } from '../quorum.ts';
 import { table } from '../tables.ts';
 import type { MemberPair } from './action.ts';
 import { refuseOtherCa, refuseStranger } from './create-refusals.ts';
+import { asideName } from './disks.ts';
 import type { PlanStep, Refusal } from './plan.ts';
 import { refuseRecover } from './recover-refusals.ts';
 import { canBump } from './restore.ts';
@@ -138,7 +139,7 @@ function rejoin(
 }
 
 /** What was restored before the cut, where it is complete, and of the backup that is asked for. */
-function finishing({ data, backup }: RecoverRequest, reachable: readonly string[]): RecoverPlan | undefined {
+function finishing({ data, backup, sight }: RecoverRequest, reachable: readonly string[]): RecoverPlan | undefined {
   const marked = reachable.flatMap((host) => {
     const mark = data.get(host)?.restored;
     return mark ? [{ host, mark }] : [];
@@ -148,13 +149,14 @@ function finishing({ data, backup }: RecoverRequest, reachable: readonly string[
   const hosts = marked.filter(({ mark }) => mark.stamp === newest.stamp).map(({ host }) => host);
   if (hosts.length !== newest.members) return undefined;
   const does = 'start what does not run, wait for one leader, compare the revision';
+  const seen = sight.hosts.filter(({ host }) => hosts.includes(host));
   return {
     kind: 'finish',
     hosts,
     revision: newest.revision,
     file: newest.file,
     title: `go on recovering: ${newest.file} is restored on ${hosts.join(', ')}`,
-    steps: [{ hosts, does, quorum: 'a new cluster', undo: 'the old data lie in .bak-<time>' }],
+    steps: [{ hosts, does, quorum: 'a new cluster', undo: `the old data lie in ${asideName(seen)}` }],
   };
 }
 
@@ -196,7 +198,8 @@ function stepsFromData(
   ];
 }
 
-function stepsFromBackup({ backup }: RecoverRequest, members: readonly string[]): PlanStep[] {
+function stepsFromBackup({ backup, sight }: RecoverRequest, members: readonly string[]): PlanStep[] {
+  const seen = sight.hosts.filter(({ host }) => members.includes(host));
   const hosts = [...members];
   const gone = 'gone already';
   return [
@@ -216,7 +219,7 @@ function stepsFromBackup({ backup }: RecoverRequest, members: readonly string[])
     { hosts, does: 'stop etcd', quorum: gone, undo: 'start it' },
     {
       hosts,
-      does: 'move old data aside as .bak-<time>, put the restored ones in place',
+      does: `move old data aside as ${asideName(seen)}, put the restored ones in place`,
       quorum: gone,
       undo: 'swap back',
     },

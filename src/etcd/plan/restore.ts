@@ -1,5 +1,6 @@
 import { compareVersions } from '../versions.ts';
 import { refuseOtherCa, refuseStranger, refuseTwoClusters } from './create-refusals.ts';
+import { asideName, noRoom, refuseLogMount, refuseLogRoom } from './disks.ts';
 import type { PlanStep, Refusal } from './plan.ts';
 import { memberList } from './seen.ts';
 import { assess, type ClusterSight } from './sight.ts';
@@ -101,7 +102,7 @@ export function planRestore(request: RestoreRequest): RestorePlan {
   }
   push(
     hosts,
-    `${aside ? 'move the data aside as .bak-<time>, ' : ''}put the restored ones in place`,
+    `${aside ? `move the data aside as ${asideName(sight.hosts)}, ` : ''}put the restored ones in place`,
     'none',
     'swap back: done by itself where it does not come up',
   );
@@ -151,20 +152,12 @@ function refusalsOf(request: RestoreRequest): Refusal[] {
       next: 'It would go on with the old data: put it into the inventory, or take it out of the cluster first.',
     });
   }
-  for (const { host, facts, settings } of sight.hosts) {
-    if (!facts.data.isMount) continue;
-    const next = `Set ETCD_DATA_DIR to a directory within, such as ${settings.dataDir}/data: play move or a new member brings the data there.`;
-    refusals.push({ host, reason: `${settings.dataDir} is a mount point, which cannot be swapped by a rename`, next });
-  }
+  refusals.push(...refuseLogMount(sight.hosts));
   const needed = 3 * backup.sizeBytes + 200 * 1024 * 1024;
   for (const [host, free] of freeBytes) {
-    if (free >= needed) continue;
-    refusals.push({
-      host,
-      reason: `${mib(free)} are free where its data lie, ${mib(needed)} are needed for the snapshot and the restored copy`,
-      next: 'Make room there: old data aside (.aside-…, .bak-…) are the first to look at.',
-    });
+    if (free < needed) refusals.push(noRoom(host, 'data lie', free, needed, 'the snapshot and the restored copy'));
   }
+  refusals.push(...refuseLogRoom(sight.hosts));
   if (request.v2) refusals.push(...refuseV2(request.v2, request.version));
   return refusals;
 }

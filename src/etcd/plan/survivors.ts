@@ -10,7 +10,9 @@ import { assess, type ClusterSight } from './sight.ts';
 export interface HostData extends LogFacts {
   /** Of its database; undefined where that could not be asked. */
   revision: bigint | undefined;
+  /** Of the data directory, and of a log directory of its own. */
   sizeBytes: number;
+  logBytes?: number;
   /** An earlier run began the new cluster with these data: when, and whether it has formed. */
   begun: { stamp: string; formed: boolean } | undefined;
   /** An earlier run restored them from a backup, and was cut off before it was done. */

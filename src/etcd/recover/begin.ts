@@ -10,6 +10,7 @@ import { startAgain } from '../restore/in-turn.ts';
 import { stopEtcd } from '../restore/swap.ts';
 import { startEtcd, waitUntilReady } from '../start.ts';
 import { endOnce, keepCopy, putBack, startForced } from './force.ts';
+import { RecoverPlaces } from './places.ts';
 
 const READY_MS = 120_000;
 
@@ -33,7 +34,7 @@ export async function* beginAnew(
 ): AsyncGenerator<Play> {
   const { run } = cluster;
   const settings = cluster.own(host);
-  const isMount = cluster.seen(host).facts.data.isMount ?? false;
+  const places = new RecoverPlaces(settings, cluster.seen(host).facts.data.isMount ?? false);
   const others = cluster.hosts.filter((one) => one !== host && run.hosts.includes(one));
   const ran = cluster
     .sight()
@@ -46,7 +47,7 @@ export async function* beginAnew(
       } catch (error) {
         // Who ended the run, or lost the host, may go on from here: what was begun is seen there.
         if (run.signal.aborted || error instanceof UnreachableError) throw error;
-        throw await goBack(cluster, { host, stamp, isMount, ran }, error);
+        throw await goBack(cluster, { host, stamp, places, ran }, error);
       }
     });
 
@@ -78,7 +79,7 @@ export async function* beginAnew(
         ? []
         : [
             safely('A copy of the data is kept', async () => {
-              const kept = await keepCopy(await run.connect(host), settings, stamp, isMount);
+              const kept = await keepCopy(await run.connect(host), places, stamp);
               return kept.join(' ');
             }),
           ]),
@@ -119,7 +120,7 @@ async function checkAlone(cluster: LiveCluster, host: string): Promise<void> {
 /** The copy back in its place, and what ran before runs again: there is no quorum still, and nothing was lost. */
 async function goBack(
   cluster: LiveCluster,
-  { host, stamp, isMount, ran }: { host: string; stamp: string; isMount: boolean; ran: readonly string[] },
+  { host, stamp, places, ran }: { host: string; stamp: string; places: RecoverPlaces; ran: readonly string[] },
   error: unknown,
 ): Promise<PlayError> {
   const { run } = cluster;
@@ -128,11 +129,12 @@ async function goBack(
     const connection = await run.connect(host);
     await endOnce(connection);
     await stopEtcd(connection);
-    await putBack(connection, cluster.own(host), stamp);
+    await putBack(connection, places, stamp);
   };
   const undone = await back().then(
-    () => (isMount ? `A copy of its data lies in aside-${stamp} there.` : 'The data are as they were.'),
-    (why) => `Its data could not be put back (${(why as Error).message}): they lie in ….bak-${stamp}.`,
+    () => 'The data are as they were.',
+    (why) =>
+      `Its data could not be put back (${(why as Error).message}): they lie there in ${places.kept(stamp).join(' and ')}.`,
   );
   await Promise.allSettled(ran.map(async (one) => (await run.connect(one)).run('systemctl enable -q etcd.service')));
   await startAgain(cluster, ran);

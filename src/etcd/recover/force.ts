@@ -4,8 +4,9 @@ import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
 import { PlayError } from '../../errors.ts';
 import { configurationFile } from '../configuration.ts';
+import { backLines, emptied, foldersOf, moved } from '../data-parts.ts';
 import type { EtcdSettings } from '../variables.ts';
-import { RecoverPlaces } from './places.ts';
+import { type RecoverPlaces, recoveringMark } from './places.ts';
 
 /** Started for one moment, and known to systemd for that long only: no file of it is left, and no boot brings it back. */
 export const ONCE = 'etcd-play-recover.service';
@@ -19,40 +20,41 @@ export async function endOnce(connection: Connection): Promise<void> {
   await connection.run(script, { timeoutMs: 120_000 });
 }
 
-/** A copy of the data as they are, whole or not at all; then the mark. Nothing runs on them meanwhile. */
-export async function keepCopy(connection: Connection, settings: EtcdSettings, stamp: string, isMount: boolean) {
-  const places = new RecoverPlaces(settings);
-  const lines = places.all.map((path) => {
-    const [from, to] = [quote(path), quote(places.kept(path, stamp, isMount))];
-    const part = quote(isMount ? `${path}/aside-part` : `${path}.bak-part`);
-    const copy = isMount
-      ? `mkdir -- ${part} && cp -a --reflink=auto -- ${from}/member ${part}/`
-      : `cp -a --reflink=auto -T -- ${from} ${part}`;
-    return `rm -rf -- ${part} && ${copy} && sync -f ${part} && mv -T -- ${part} ${to} && echo ${to}`;
+/** A copy of the data as they are, whole or not at all; then the mark. Nothing runs on them meanwhile. Gives where it is. */
+export async function keepCopy(connection: Connection, places: RecoverPlaces, stamp: string): Promise<string[]> {
+  const { parts } = places;
+  const lines = parts.map((part) => {
+    const [from, copy, to] = [part.now, part.under(PART), part.under(`bak-${stamp}`)].map(quote) as [
+      string,
+      string,
+      string,
+    ];
+    const made = `mkdir -p -m 0700 -- "$(dirname -- ${copy})" && cp -a --reflink=auto -T -- ${from} ${copy}`;
+    return `rm -rf -- ${copy} && ${made} && sync -f ${copy} && ${moved(part, copy, to, `bak-${stamp}`)} || exit 1`;
   });
-  const script = [STOPPED, ...lines.map((line) => `${line} || exit 1`), markLine(places, stamp, 'copied')];
+  const script = [STOPPED, ...lines, ...emptied(parts, PART), markLine(places.mark, stamp, 'copied')];
   const result = await connection.run(script.join('\n'), { timeoutMs: 3_600_000 });
   if (result.code !== 0) {
     throw new RemoteCommandError('keeping a copy of the data', result, {
       next: 'Put right what it says, then run again.',
     });
   }
-  return result.stdout.split('\n').filter((line) => line !== '');
+  return places.kept(stamp);
 }
 
 export async function markFormed(connection: Connection, settings: EtcdSettings, stamp: string): Promise<void> {
-  const result = await connection.run(markLine(new RecoverPlaces(settings), stamp, 'formed'));
+  const result = await connection.run(markLine(recoveringMark(settings), stamp, 'formed'));
   if (result.code !== 0) throw new RemoteCommandError('noting that the cluster has formed', result);
 }
 
 export async function removeMark(connection: Connection, settings: EtcdSettings): Promise<void> {
-  const result = await connection.run(`rm -f -- ${quote(new RecoverPlaces(settings).mark)}`);
+  const result = await connection.run(`rm -f -- ${quote(recoveringMark(settings))}`);
   if (result.code !== 0) throw new RemoteCommandError('noting that the recovery is done', result);
 }
 
-function markLine({ mark }: RecoverPlaces, stamp: string, state: 'copied' | 'formed'): string {
-  const [part, path] = [quote(`${mark}~`), quote(mark)];
-  return `printf '%s\\n' '${stamp} ${state}' >${part} && sync -f ${part} && mv -T -- ${part} ${path}`;
+function markLine(path: string, stamp: string, state: 'copied' | 'formed'): string {
+  const [part, mark] = [quote(`${path}~`), quote(path)];
+  return `printf '%s\\n' '${stamp} ${state}' >${part} && sync -f ${part} && mv -T -- ${part} ${mark}`;
 }
 
 /**
@@ -105,16 +107,24 @@ function lastWords(): string[] {
   ];
 }
 
-/** What was tried becomes `.failed-<time>`, the copy takes its place again, and the mark goes. */
-export async function putBack(connection: Connection, settings: EtcdSettings, stamp: string): Promise<void> {
-  const places = new RecoverPlaces(settings);
-  const lines = places.all.map((path) => {
-    const [now, kept, failed] = [path, places.kept(path, stamp, false), `${path}.failed-${stamp}`].map(quote);
-    return `if [ -e ${kept} ]; then { [ ! -e ${now} ] || mv -T -- ${now} ${failed}; } && mv -T -- ${kept} ${now} || exit 1; fi`;
-  });
-  const result = await connection.run([...lines, `rm -f -- ${quote(places.mark)}`, 'sync'].join('\n'));
+/** What was tried goes under `failed-<time>`, the copy takes its place, and the mark goes. Before the copy was whole nothing was touched. */
+export async function putBack(connection: Connection, places: RecoverPlaces, stamp: string): Promise<void> {
+  const { parts } = places;
+  const rid = (paths: string[]) => `rm -rf -- ${paths.map(quote).join(' ')}`;
+  const script = [
+    `if grep -qs '^${stamp} ' ${quote(places.mark)}; then`,
+    ...backLines(parts, stamp, ({ under }) => `[ -e ${quote(under(`bak-${stamp}`))} ]`),
+    `else ${rid(places.kept(stamp))}; fi`,
+    rid(foldersOf(parts, PART)),
+    `rm -f -- ${quote(places.mark)}`,
+    'sync',
+  ];
+  const result = await connection.run(script.join('\n'));
   if (result.code !== 0) throw new RemoteCommandError('putting the data back', result);
 }
+
+/** A copy that is not whole. */
+const PART = 'bak-part';
 
 const STOPPED =
   'case $(systemctl show etcd.service -p ActiveState) in *=inactive|*=failed) ;; *) echo "etcd runs" >&2; exit 1 ;; esac';

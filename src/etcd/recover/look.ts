@@ -3,10 +3,11 @@ import type { Connection } from '../../connection/connection.ts';
 import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
 import { parseStatus } from '../backup/database.ts';
+import { dataParts, hasOwnLog, staysTest } from '../data-parts.ts';
 import type { HostData } from '../plan/survivors.ts';
 import { markPath, parseMark } from '../restore/mark.ts';
 import type { EtcdSettings } from '../variables.ts';
-import { RecoverPlaces } from './places.ts';
+import { recoveringMark } from './places.ts';
 import { type LogFacts, LogReader } from './wal.ts';
 
 /** A database of gigabytes is read wholly to tell its revision. */
@@ -22,15 +23,15 @@ export async function lookAtData(
   isRunning: boolean,
 ): Promise<HostData | undefined> {
   const { dataDir, walDir, binDir } = settings;
-  const places = new RecoverPlaces(settings);
+  const mark = quote(recoveringMark(settings));
   const wal = walDir ?? `${dataDir}/member/wal`;
   const tool = `t=${quote(`${binDir}/etcdutl`)}; [ -x "$t" ] || t=${quote(`${binDir}/etcdctl`)}; [ -x "$t" ] || t=`;
   const script = [
     tool,
     `for f in ${quote(wal)}/*.wal; do [ -e "$f" ] && last=$f; done; [ -n "$last" ] || exit 0`,
     'echo "log ${last##*/}"',
-    `echo "kib $(du -sk -- ${places.all.map(quote).join(' ')} 2>/dev/null | { s=0; while read -r k _; do s=$((s+k)); done; echo $s; })"`,
-    `[ -f ${quote(places.mark)} ] && { read -r m <${quote(places.mark)}; echo "begun $m"; }`,
+    ...sizeLines(settings),
+    `[ -f ${mark} ] && { read -r m <${mark}; echo "begun $m"; }`,
     `[ -f ${quote(markPath(dataDir))} ] && { read -r m <${quote(markPath(dataDir))}; echo "restored $m"; }`,
     ...(isRunning ? [] : [statusLines(`${dataDir}/member/snap/db`)]),
     ':',
@@ -57,9 +58,23 @@ export async function lookAtData(
       (unreadable === undefined ? undefined : `its database cannot be read (${unreadable || 'no word why'})`),
     revision: parseStatus(lines.get('status') ?? '')?.revision,
     sizeBytes: Number(lines.get('kib') ?? 0) * 1024,
+    logBytes: Number(lines.get('log-kib') ?? 0) * 1024,
     begun: begun ? { stamp: begun[1]!, formed: begun[2] === 'formed' } : undefined,
     restored: parseMark(lines.get('restored') ?? ''),
   };
+}
+
+/** What a copy of the data takes, and of a log that lies elsewhere. */
+function sizeLines(settings: EtcdSettings): string[] {
+  const size = (isMount: boolean, isLog: boolean) => {
+    const isOwnLog = (path: string) => hasOwnLog(settings) && path === settings.walDir;
+    const paths = dataParts(settings, isMount).flatMap(({ now }) => (isOwnLog(now) === isLog ? [quote(now)] : []));
+    return `du -sk -- ${paths.join(' ')} 2>/dev/null | { s=0; while read -r k _; do s=$((s+k)); done; echo $s; }`;
+  };
+  return [
+    `echo "kib $(if ${staysTest(settings.dataDir)}; then ${size(true, false)}; else ${size(false, false)}; fi)"`,
+    ...(hasOwnLog(settings) ? [`echo "log-kib $(${size(false, true)})"`] : []),
+  ];
 }
 
 /** etcd's own tool reads the whole of it, or says why it cannot; a panic comes with many lines of where. */

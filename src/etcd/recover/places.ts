@@ -1,26 +1,28 @@
+import { type DataPart, dataParts, foldersOf } from '../data-parts.ts';
 import type { EtcdSettings } from '../variables.ts';
 
-/** Names of what a recovery makes beside a member's data. */
+/** Names of what a recovery makes with a member's data. */
 export class RecoverPlaces {
+  readonly parts: readonly DataPart[];
   readonly #settings: EtcdSettings;
 
-  constructor(settings: EtcdSettings) {
+  /** @param isMount the data directory stays where it is, and all is made within. */
+  constructor(settings: EtcdSettings, isMount: boolean) {
     this.#settings = settings;
+    this.parts = dataParts(settings, isMount);
   }
 
-  /** The data, and a log directory of its own where there is one. */
-  get all(): string[] {
-    const { dataDir, walDir } = this.#settings;
-    return walDir === undefined || walDir.startsWith(`${dataDir}/`) ? [dataDir] : [dataDir, walDir];
-  }
-
-  /** Says that these data are the beginning of the new cluster, since when, and whether that has formed: until all have joined. */
   get mark(): string {
-    return `${this.#settings.dataDir}.recovering`;
+    return recoveringMark(this.#settings);
   }
 
-  /** A copy of what was there is kept: beside it, or within where it is a mount point. */
-  kept(path: string, stamp: string, isMount: boolean): string {
-    return isMount ? `${path}/aside-${stamp}` : `${path}.bak-${stamp}`;
+  /** Where a copy of what was there is kept. */
+  kept(stamp: string): string[] {
+    return foldersOf(this.parts, `bak-${stamp}`);
   }
+}
+
+/** Says that these data are the beginning of the new cluster, since when, and whether that has formed: until all have joined. */
+export function recoveringMark({ dataDir }: EtcdSettings): string {
+  return `${dataDir}.recovering`;
 }

@@ -11,7 +11,8 @@ import { clusterReport } from '../report.ts';
 import { waitUntilReady } from '../start.ts';
 import { goBack } from './go-back.ts';
 import { startInTurn, stopInTurn } from './in-turn.ts';
-import { RestorePlaces, removeLeftovers, removeRestoredMark, restoreBeside, swapIn, tidy } from './swap.ts';
+import { placesOn, type RestorePlaces } from './places.ts';
+import { removeLeftovers, removeRestoredMark, restoreBeside, swapIn, tidy } from './swap.ts';
 import { putBackV2 } from './v2.ts';
 
 const FORMING_MS = 120_000;
@@ -52,7 +53,7 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
   const token = `${cluster.allSettings[0]!.clusterToken}-restored-${stamp}`;
   const mark =
     markAs === undefined ? undefined : { stamp, members: hosts.length, revision: work.revision, file: markAs };
-  const places = (host: string) => new RestorePlaces(cluster.own(host), stamp);
+  const places = (host: string) => placesOn(cluster, host, stamp);
 
   yield play('Prepare', { hosts, tasks: prepareTasks(cluster, hosts, members) });
 
@@ -80,7 +81,7 @@ export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): Async
     )
     .map(({ host }) => host);
   const swapped = new Set<string>();
-  const back = (error: unknown) => goBack(cluster, { hosts, swapped, ran, places, stamp }, error);
+  const back = (error: unknown) => goBack(cluster, { hosts, swapped, ran, places }, error);
   const safely = (name: string, act: () => Promise<unknown>) =>
     once(name, async () => {
       try {

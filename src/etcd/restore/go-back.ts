@@ -1,7 +1,8 @@
 import { PlayError } from '../../errors.ts';
 import type { LiveCluster } from '../live/cluster.ts';
 import { startAgain } from './in-turn.ts';
-import { type RestorePlaces, stopEtcd, swapBack, tidy } from './swap.ts';
+import type { RestorePlaces } from './places.ts';
+import { stopEtcd, swapBack, tidy } from './swap.ts';
 
 export interface WayBack {
   hosts: readonly string[];
@@ -10,13 +11,12 @@ export interface WayBack {
   /** Where etcd ran before. */
   ran: readonly string[];
   places(host: string): RestorePlaces;
-  stamp: string;
 }
 
 /** Puts the old data back, and starts again what ran. Gives the error of the run, with what has become of the data. */
 export async function goBack(
   cluster: LiveCluster,
-  { hosts, swapped, ran, places, stamp }: WayBack,
+  { hosts, swapped, ran, places }: WayBack,
   error: unknown,
 ): Promise<PlayError> {
   const { run } = cluster;
@@ -31,7 +31,7 @@ export async function goBack(
   const cause = error instanceof PlayError ? error : new PlayError((error as Error).message, { cause: error });
   const what =
     failed.length > 0
-      ? `The old data could not be put back on ${failed.join(', ')}: they lie there in ….bak-${stamp}.`
+      ? `The old data could not be put back. They lie aside: ${failed.map((host) => `${host} in ${places(host).aside.join(' and ')}`).join(', ')}.`
       : 'The old data were put back.';
   const started = ran.length > 0 ? ' What ran before was started again.' : '';
   return new PlayError(cause.message, {

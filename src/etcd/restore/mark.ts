@@ -17,8 +17,9 @@ export interface RestoredMark {
 
 const NAME = 'restored-from-backup';
 
+/** With the data itself: the directory around them may be a mount point, which stays. */
 export function markPath(dataDir: string): string {
-  return posix.join(dataDir, NAME);
+  return posix.join(dataDir, 'member', NAME);
 }
 
 /** One line, whatever the file is called. */

@@ -32,7 +32,7 @@ const look = async (rest: Partial<ObserveRequest> = {}) => {
   const before = shell.roundTrips;
   const { stdout, code } = await shell.run(observeScript(request(rest)));
   expect([code, shell.roundTrips - before]).toEqual([0, 1]);
-  return parseFacts(stdout, rest.walDir);
+  return parseFacts(stdout);
 };
 
 describe('a real machine, looked at in one round trip', () => {
@@ -101,6 +101,32 @@ describe('a real machine, looked at in one round trip', () => {
     expect((await look({ dataDir: at('plain-file') })).data.kind).toBe('foreign');
   });
 
+  it('takes what we put aside within, and what a killed run of ours has left, for nothing', async () => {
+    const time = '20261121T101500Z';
+    const ours = ['aside', 'bak', 'failed', 'restore'].map((name) => `${name}-${time}`);
+    const files = [`restore-${time}.db`, `.restore-${time}.db.etcd-play-new`];
+    for (const name of [...ours, 'bak-part', 'migrate.aB3xYz', 'logs/wal'])
+      mkdirSync(at('used', name), { recursive: true });
+    for (const name of files) writeFileSync(at('used', name), '');
+    const wal = { dataDir: at('used'), walDir: at('used/logs/wal') };
+    expect((await look(wal)).data).toMatchObject({ kind: 'none', entries: [] });
+    for (const name of ['bak-of-mine', 'restore-mine', 'restored']) {
+      mkdirSync(at('used', name));
+      expect((await look(wal)).data).toMatchObject({ kind: 'foreign', entries: [name] });
+      rmSync(at('used', name), { recursive: true });
+    }
+  });
+
+  it('sees that a data directory is a link to another disk, which stays where it is', async () => {
+    mkdirSync(at('other-disk'));
+    symlinkSync(at('other-disk'), at('linked'));
+    expect((await look({ dataDir: at('linked') })).data).toMatchObject({ isMount: true, kind: 'none' });
+    expect((await look({ dataDir: at('other-disk') })).data.isMount).toBeUndefined();
+    expect((await look({ dataDir: '/proc' })).data.isMount).toBe(true);
+    const log = await look({ dataDir: at('other-disk'), walDir: '/proc' });
+    expect(log.data.logIsMount).toBe(true);
+  });
+
   it('knows the release in use by where the link leads, and files that are no links as strays', async () => {
     for (const dir of ['opt/v1', 'opt/v2', 'bin', 'stray']) mkdirSync(at(dir), { recursive: true });
     for (const file of ['opt/v1/etcd', 'opt/v2/etcd', 'stray/etcd', 'stray/etcdctl']) writeFileSync(at(file), '');
@@ -155,7 +181,7 @@ disk 1024 /dev/mapper/vg with blank /var/lib/etcd
 `;
 
   it('is read: what listens is ours where the socket is the process of the service', () => {
-    const facts = parseFacts(text, undefined);
+    const facts = parseFacts(text);
     expect(facts.listeners).toEqual([
       { port: 2379, ours: true },
       { port: 2380, ours: false },
@@ -173,12 +199,12 @@ disk 1024 /dev/mapper/vg with blank /var/lib/etcd
   });
 
   it('that says nothing is of a host of which nothing is known, least of all that it is root', () => {
-    const facts = parseFacts('', undefined);
+    const facts = parseFacts('');
     expect(facts).toMatchObject({ uid: -1, init: '', machine: '', machineId: '', localAddresses: [], disks: [] });
     expect(facts.clockSeconds).toBeNaN();
   });
 
   it('that ends within a block does not give that block', () => {
-    expect(parseFacts('uid 0\n<configuration\nETCD_NAME=a\n', undefined).configuration).toBeUndefined();
+    expect(parseFacts('uid 0\n<configuration\nETCD_NAME=a\n').configuration).toBeUndefined();
   });
 });

@@ -138,6 +138,12 @@ describe('the space on the disks', () => {
   });
 });
 
+it('a log directory that is a mount point itself is none for a new member; one that is in use is let be', () => {
+  const data = { kind: 'none' as const, walFiles: 0, database: false, entries: [], logIsMount: true };
+  expect(complaints({ data })[0]).toContain('its log directory /var/lib/etcd/member/wal is a mount point');
+  expect(complaints({ data: { ...DATA.data!, logIsMount: true } })).toEqual([]);
+});
+
 describe('the clocks of the hosts', () => {
   /** Readings whose true difference to the control machine lies within a tenth of a second. */
   const at = (offsets: Record<string, number>) =>

@@ -212,7 +212,7 @@ describe('a host that is looked at on the way', () => {
       binary: at('e'),
     };
     const { stdout } = await here!.run(observeScript(request));
-    const facts = parseFacts(stdout, walDir);
+    const facts = parseFacts(stdout);
     expect(facts.moves).toEqual({ moving: [], arriving: [], ...moves });
     expect(facts.data).toMatchObject({ kind: 'none', walFiles: 0 });
     const aside = asidePlace({ dataDir: at('data'), ...(walDir && { walDir }) }, 'moving', 'a1');

@@ -32,7 +32,7 @@ function planned(more: Partial<OfflineRequest> = {}, { version = '3.4.23', mount
     if (host === down) return wanted.stopped(host);
     const one = wanted.serving(host);
     const seen = { ...one, api: { ...one.api!, status: { ...status(host), leaderId: 'h1', version } } };
-    return host === mount ? withFacts(seen, { data: { ...seen.facts.data, isMount: true } }) : seen;
+    return host === mount ? withFacts(seen, { data: { ...seen.facts.data, logIsMount: true } }) : seen;
   });
   const plan = planOffline({
     sight: { hosts, lost: [] },
@@ -63,7 +63,7 @@ describe('what is refused', () => {
     ['3.5 runs', planned({}, { version: '3.5.16' }), /^NO {2}the tools of etcd 3\.5\.16 have no migrate/],
     ['it is being written', planned({ found: { ...NEW, unrest: 'x' } }), /^NO {2}v2 is being written/],
     ['bytes cannot be read', planned({ found: { ...NEW, unreadable: ['/b'] } }), /^NO {2}1 key holds bytes.*\/b/],
-    ['data are a mount point', planned({}, { mount: 'h2' }), /^NO h2 .*mount point/],
+    ['the log is a mount point', planned({}, { mount: 'h2' }), /^NO h2 .*mount point itself/],
     [
       'there is no room',
       planned({

@@ -252,6 +252,40 @@ describe('which data are the beginning', () => {
   });
 });
 
+/** All logs of 512 MiB lie on a disk of their own, with so much room. */
+function logApart(fates: string, gib: number, logMib: number, given: Partial<RecoverRequest> = {}): RecoverRequest {
+  const made = request(fates, given);
+  const [walDir, dataDir] = ['/fast/wal', '/var/lib/etcd'];
+  const disks = [
+    { path: dataDir, freeBytes: gib * GIB, device: '/dev/data' },
+    { path: walDir, freeBytes: logMib * 1024 ** 2, device: '/dev/fast' },
+  ];
+  const hosts = made.sight.hosts.map((seen) => ({
+    ...withFacts(seen, { disks }),
+    settings: { ...seen.settings, walDir },
+  }));
+  const data = new Map([...made.data].map(([host, one]) => [host, { ...one, logBytes: GIB / 2 }]));
+  return { ...made, data, sight: { ...made.sight, hosts } };
+}
+
+describe('a recovery goes on', () => {
+  it('where the log has room enough on its disk, and the data on theirs', () => {
+    const ways = [logApart('UDD', 10, 700), logApart('DDD', 10, 300, { backup })].map(planRecover);
+    expect(ways.map((plan) => plan.kind === 'rebuild' && plan.way.by)).toEqual(['data', 'backup']);
+  });
+
+  it('where data are a mount point, and says where the old ones will lie', () => {
+    const plan = planRecover(
+      but(request('DDD', { backup }), 'h2', (seen) =>
+        withFacts(seen, { data: { ...DATA.data!, walFiles: 0, kind: 'none', isMount: true } }),
+      ),
+    );
+    expect(plan.kind === 'rebuild' && plan.steps.map(({ does }) => does).join()).toContain(
+      'move old data aside as .bak-<time> (on h2 within: bak-<time>), put',
+    );
+  });
+});
+
 describe('a recovery is refused', () => {
   it.each<[string, RecoverRequest, string]>([
     ['quorum: names who is to be replaced', request('UUG'), 'play replace_etcd -l h3'],
@@ -283,12 +317,14 @@ describe('a recovery is refused', () => {
     ],
     ['another CA', request('UDD', { ca: CA.replace('ours', 'other') }), 'another CA'],
     [
-      'a mount point, by a backup',
+      'a log directory that is a mount point, by a backup',
       but(request('DDD', { backup }), 'h2', (seen) =>
-        withFacts(seen, { data: { ...DATA.data!, walFiles: 0, kind: 'none', isMount: true } }),
+        withFacts(seen, { data: { ...DATA.data!, walFiles: 0, kind: 'none', logIsMount: true } }),
       ),
-      'is a mount point',
+      'h2: its log directory /var/lib/etcd/member/wal is a mount point itself',
     ],
+    ['no room for a copy of the log', logApart('UDD', 10, 400), 'h1: 400 MiB are free where its log lies, 612 MiB are'],
+    ['no room for a new log', logApart('DDD', 10, 100, { backup }), 'h3: 100 MiB are free where its log lies'],
     [
       'a host that is not fit',
       request('UDD', { complaints: [{ host: 'h2', reason: 'port 2380 is taken', next: 'Stop it' }] }),

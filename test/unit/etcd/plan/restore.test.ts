@@ -13,6 +13,17 @@ const lost = (host: string) => ({ host, settings: wanted.untouched(host).setting
 const but = (hosts: SeenHost[], host: string, change: (seen: SeenHost) => SeenHost) =>
   hosts.map((seen) => (seen.host === host ? change(seen) : seen));
 
+/** The log lies on a disk of its own, or, with no name, on that of the data. */
+const onDisks = (seen: SeenHost, freeMib: number, device = '/dev/fast') => ({
+  ...withFacts(seen, {
+    disks: [
+      { path: '/var/lib/etcd', freeBytes: 10 * GIB, device: '/dev/data' },
+      { path: '/fast/wal', freeBytes: freeMib * 1024 ** 2, device },
+    ],
+  }),
+  settings: { ...seen.settings, walDir: '/fast/wal' },
+});
+
 const backup = {
   file: '/backups/etcd_snapshot.db',
   revision: 100n,
@@ -169,10 +180,16 @@ describe('a restore is refused', () => {
       'no systemd',
     ],
     [
-      'data that are a mount point',
-      but(serving(), 'h2', (seen) => withFacts(seen, { data: { ...DATA.data!, isMount: true } })),
+      'a log directory that is a mount point itself',
+      but(serving(), 'h2', (seen) => withFacts(seen, { data: { ...DATA.data!, logIsMount: true } })),
       {},
-      'is a mount point',
+      'its log directory /var/lib/etcd/member/wal is a mount point itself',
+    ],
+    [
+      'no room on the disk of the log',
+      serving().map((seen) => onDisks(seen, seen.host === 'h2' ? 150 : 300)),
+      {},
+      '150 MiB are free where its log lies, 200 MiB are needed for the restored one',
     ],
     [
       'no room for the copy',
@@ -191,6 +208,25 @@ describe('a restore is refused', () => {
     if (made.kind !== 'refused') return;
     expect(made.refusals.map((one) => one.reason)).toEqual([expect.stringContaining(reason)]);
     for (const { next } of made.refusals) expect(next).toBeDefined();
+  });
+
+  it('not for a log on the disk of the data', () => {
+    expect(plan(serving().map((seen) => onDisks(seen, 1, '/dev/data'))).kind).toBe('restore');
+  });
+
+  it.each<[string, readonly string[], string]>([
+    ['nowhere', [], 'move the data aside as .bak-<time>, put'],
+    ['everywhere', all, 'move the data aside as bak-<time> within, put'],
+    ['on some', ['h2', 'h3'], 'move the data aside as .bak-<time> (on h2, h3 within: bak-<time>), put'],
+  ])('not for data that are a mount point, %s: it says where the old ones will lie', (_, mounts, words) => {
+    const hosts = serving().map((seen) =>
+      mounts.includes(seen.host) ? withFacts(seen, { data: { ...DATA.data!, isMount: true } }) : seen,
+    );
+    expect(
+      madeOf(hosts)
+        .steps.map(({ does }) => does)
+        .join('\n'),
+    ).toContain(words);
   });
 
   it('not for old data in the way: they are moved aside', () => {
