@@ -1,11 +1,15 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { GrowingSum, type GrowingSumResult } from './growing-sum.ts';
+import { WRITE_BYTES } from '../write-bytes.ts';
+import { type FileSums, sumsOf } from './file-sums.ts';
+import { WritingThread } from './writing-thread.ts';
 
 const BLOCK_BYTES = 1024 * 1024;
 /** So many blocks are filled and written at a time: all the memory that a file of any size takes. */
 const BLOCKS = 4;
 /** What was written is sent to the disk after so much, beside the work: little is left to wait for at the end. */
 const SYNC_BYTES = 16 * BLOCK_BYTES;
+/** Below this a thread costs more than it saves. */
+const THREAD_FROM_BYTES = 8 * BLOCK_BYTES;
 
 export interface BlockFileOptions {
   /** Where in the file the first byte goes. Default: its beginning. The sum is of what stands before, too. */
@@ -16,17 +20,17 @@ export interface BlockFileOptions {
   explained?(error: unknown): unknown;
 }
 
-export interface BlockFileResult extends GrowingSumResult {
+export interface BlockFileResult extends FileSums {
   /** Of the whole file. */
   sizeBytes: number;
 }
 
 /**
- * Writes a file in big blocks beside the work of who gives the bytes, with its sum; when too much waits, the giver waits.
+ * Writes a file beside the work of who gives the bytes, with its sum; when too much waits, the giver waits.
  */
 export class BlockFile {
   readonly #handle: FileHandle;
-  readonly #sum: GrowingSum;
+  readonly #endBytes: number;
   readonly #explained: (error: unknown) => unknown;
   #isOwn = false;
   readonly #free: Buffer[] = [];
@@ -36,14 +40,16 @@ export class BlockFile {
   #givenBytes: number;
   #syncedBytes: number;
   #syncing: Promise<void> | undefined;
-  #written: Promise<void> = Promise.resolve();
+  /** All blocks so far are written, or the thread has them. */
+  #handed: Promise<void> = Promise.resolve();
+  #thread: WritingThread | undefined;
   #wake: (() => void) | undefined;
   #failure: unknown;
 
   /** @param handle open for reading and writing. It stays open. */
   constructor(handle: FileHandle, { at = 0, endBytes = 0, explained = (error) => error }: BlockFileOptions = {}) {
     this.#handle = handle;
-    this.#sum = new GrowingSum(handle.fd, endBytes);
+    this.#endBytes = endBytes;
     this.#explained = explained;
     this.#givenBytes = at;
     this.#syncedBytes = at;
@@ -87,26 +93,36 @@ export class BlockFile {
   }
 
   #flush(): void {
-    const block = this.#current;
-    const bytes = block.subarray(0, this.#filled);
+    const bytes = this.#current.subarray(0, this.#filled);
     const from = this.#givenBytes;
     this.#filled = 0;
     this.#givenBytes += bytes.length;
-    this.#written = this.#written
-      .then(() => (this.#failure === undefined ? this.#writeAll(bytes, from) : undefined))
-      .catch((error: unknown) => this.#fail(error))
-      .then(() => {
-        this.#free.push(block);
-        this.#wake?.();
-      });
+    this.#handed = this.#handed
+      .then(() => (this.#failure === undefined ? this.#hand(bytes, from) : undefined))
+      .catch((error: unknown) => this.#fail(error));
   }
 
-  async #writeAll(bytes: Buffer, from: number): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
-      at += (await this.#handle.write(bytes, at, bytes.length - at, from + at)).bytesWritten;
-    }
+  /** A file that grows big gets a thread, which goes on from what stands there. */
+  async #hand(bytes: Buffer, from: number): Promise<void> {
     const end = from + bytes.length;
-    this.#sum.upTo(end);
+    if (end >= THREAD_FROM_BYTES) {
+      this.#thread ??= new WritingThread({ fd: this.#handle.fd, from, endBytes: this.#endBytes });
+      this.#thread.write(bytes, from).then(
+        (memory) => this.#isWritten(Buffer.from(memory), end),
+        (error: unknown) => this.#fail(error),
+      );
+      return;
+    }
+    for (let at = 0; at < bytes.length; ) {
+      const count = Math.min(WRITE_BYTES, bytes.length - at);
+      at += (await this.#handle.write(bytes, at, count, from + at)).bytesWritten;
+    }
+    this.#isWritten(Buffer.from(bytes.buffer), end);
+  }
+
+  #isWritten(block: Buffer, end: number): void {
+    this.#free.push(block);
+    this.#wake?.();
     if (this.#syncing || end - this.#syncedBytes < SYNC_BYTES) return;
     this.#syncedBytes = end;
     this.#syncing = this.#handle
@@ -119,6 +135,7 @@ export class BlockFile {
 
   #fail(error: unknown): void {
     this.#failure ??= this.#explained(error);
+    this.#wake?.();
   }
 
   async #whenFree(): Promise<void> {
@@ -134,12 +151,14 @@ export class BlockFile {
   async finish(): Promise<BlockFileResult> {
     try {
       if (this.#filled > 0) this.#flush();
-      await this.#written;
+      await this.#handed;
+      const sizeBytes = this.#givenBytes;
+      const sums = this.#thread && (await this.#thread.end());
       await this.#syncing;
       if (this.#failure !== undefined) throw this.#failure;
-      const sizeBytes = this.#givenBytes;
-      const [sums] = await Promise.all([this.#sum.finish(sizeBytes), this.#handle.sync()]);
-      return { sizeBytes, ...sums };
+      const found = sums ?? sumsOf(this.#handle.fd, sizeBytes, this.#endBytes);
+      await this.#handle.sync();
+      return { sizeBytes, ...found };
     } catch (error) {
       this.#fail(error);
       throw this.#failure;
@@ -150,9 +169,10 @@ export class BlockFile {
 
   /** Gives the file up; harmless after {@link finish}. */
   async abandon(): Promise<void> {
-    await this.#written;
+    await this.#handed;
+    // Nothing must be written by a number that is another file's by then.
+    await this.#thread?.close();
     await this.#syncing;
-    await this.#sum.abandon();
     if (!this.#isOwn) return;
     this.#isOwn = false;
     await this.#handle.close();

@@ -1,27 +1,18 @@
-import { createHash } from 'node:crypto';
-import { readSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { type FileSums, sumsOf } from './file-sums.ts';
 
 const CHUNK_BYTES = 1 << 20;
 /** Below this a thread costs more than it saves. */
 const THREAD_FROM_BYTES = 8 << 20;
 
-export interface GrowingSumResult {
-  sha256: string;
-  /** Of what stands before the last bytes, and these: where an end that is set apart was asked for. */
-  before: string;
-  end: Buffer;
-}
-
 /**
- * Reckons the SHA-256 of a file from its beginning while it is being written, in a thread of its own: what writes it has
- * the processor for itself. It reads what the file says, so that the sum is of that and not of what was meant.
+ * Reckons the SHA-256 of a file from its beginning while it is being read by somebody else, in a thread of its own.
  */
 export class GrowingSum {
   readonly #fd: number;
   readonly #endBytes: number;
   #worker: Worker | undefined;
-  #answer: Promise<GrowingSumResult> | undefined;
+  #answer: Promise<FileSums> | undefined;
 
   /** @param fd open for reading, until {@link finish} or {@link abandon} is through. `endBytes`: how long the end is that is set apart. */
   constructor(fd: number, endBytes = 0) {
@@ -37,8 +28,8 @@ export class GrowingSum {
   }
 
   /** Of the first bytes of the file. @throws what reading it has failed with. */
-  async finish(bytes: number): Promise<GrowingSumResult> {
-    if (!this.#worker) return sumOf(this.#fd, bytes, this.#endBytes);
+  async finish(bytes: number): Promise<FileSums> {
+    if (!this.#worker) return sumsOf(this.#fd, bytes, this.#endBytes);
     this.#worker.postMessage({ upTo: bytes - this.#endBytes, end: bytes });
     // Where nobody else has anything to wait for, the process would end here, and well.
     this.#worker.ref();
@@ -57,28 +48,13 @@ export class GrowingSum {
     const worker = new Worker(FOLLOWING, { eval: true, workerData: { fd: this.#fd, chunkBytes: CHUNK_BYTES } });
     this.#worker = worker;
     this.#answer = new Promise((resolve, reject) => {
-      worker.once('message', ({ end, ...sums }: GrowingSumResult) => resolve({ ...sums, end: Buffer.from(end) }));
+      worker.once('message', ({ end, ...sums }: FileSums) => resolve({ ...sums, end: Buffer.from(end) }));
       worker.once('error', reject);
       worker.once('exit', () => reject(new Error('the sum was given up')));
     });
     this.#answer.catch(() => undefined);
     worker.unref();
   }
-}
-
-function sumOf(fd: number, bytes: number, endBytes: number): GrowingSumResult {
-  const hash = createHash('sha256');
-  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, bytes));
-  const cut = Math.max(0, bytes - endBytes);
-  for (let at = 0; at < cut; ) {
-    const count = readSync(fd, chunk, 0, Math.min(chunk.length, cut - at), at);
-    if (count === 0) throw new Error('the file became shorter');
-    hash.update(chunk.subarray(0, count));
-    at += count;
-  }
-  const end = Buffer.alloc(bytes - cut);
-  if (end.length > 0) readSync(fd, end, 0, end.length, cut);
-  return { before: hash.copy().digest('hex'), sha256: hash.update(end).digest('hex'), end };
 }
 
 /** The thread: words of JavaScript, since a module in TypeScript cannot be started as one everywhere. */

@@ -5,6 +5,7 @@ import type { ScriptInput } from '../connection/connection.ts';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
 import { GrowingSum } from '../local/growing-sum.ts';
+import { WRITE_BYTES } from '../write-bytes.ts';
 import { type LocalFile, sumOfStart } from './local-file.ts';
 
 /** From this size on, what is sent goes on where it was cut; less is sent again in no time. */
@@ -63,7 +64,7 @@ export function sumOf(file: string): string {
 export function receivePart({ sizeBytes }: Pick<LocalFile, 'sizeBytes'>, kept: number): string[] {
   const count = sizeBytes - kept;
   return [
-    `dd bs=64k iflag=fullblock,count_bytes count=${count} status=none >>"$q" || { r=$?; [ "$r" -gt 128 ] || rm -f -- "$q"; exit "$r"; }`,
+    `dd bs=${WRITE_BYTES} iflag=fullblock,count_bytes count=${count} status=none >>"$q" || { r=$?; [ "$r" -gt 128 ] || rm -f -- "$q"; exit "$r"; }`,
     'read -r want || { echo "the line was cut" >&2; exit 1; }',
     'sync -- "$q" & s=$!',
     sumOf('"$q"'),

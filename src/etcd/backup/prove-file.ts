@@ -78,13 +78,13 @@ export async function proveFile(request: FileProofRequest): Promise<ProvenFile> 
   const tools = await toolsFor({ version: manifest?.from.version, clusterVersion: writing.clusterVersion });
   const newer = newerThan(writing.clusterVersion, tools.version);
   if (newer) throw bad(path, newer, 'Set ETCD_VERSION to one that can read it.');
-  const database = await checkDatabase(tools, plain, signal).catch(saidOf(path));
+  const checking = checkDatabase(tools, plain, signal);
   const isBare = sums.trailer === 'none';
-  const { revision } = database;
   const compactedTo = manifest?.proof.restored && Promise.resolve(BigInt(manifest.proof.restored.compactRevision));
   const restored = withTrial
-    ? await tryRestore({ tools, file: plain, folder, revision, compactedTo, isBare, signal }).catch(saidOf(path))
+    ? await tryRestore({ tools, file: plain, folder, checking, compactedTo, signal }).catch(saidOf(path))
     : undefined;
+  const database = await checking.catch(saidOf(path));
   const differs = restored && manifest && otherThan(restored, manifest);
   if (differs) throw bad(path, differs);
   return { ...unpacked, isBare, manifest, writing, tools, database, restored };

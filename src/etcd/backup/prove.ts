@@ -34,14 +34,14 @@ export interface ProofRequest {
  */
 export async function prove(request: ProofRequest, withTrial: boolean): Promise<Proven> {
   const { tools, file, folder, source, signal } = request;
-  const database = await checkDatabase(tools, file, signal).catch(damagedAt(source));
-  if (!withTrial) return { database, restored: undefined, agree: [], odd: [] };
-  const { revision } = database;
-  // Asked at once, while the copy is being restored: a compaction meanwhile would leave nothing to compare.
-  const asked = askMembers(request, revision);
+  const checking = checkDatabase(tools, file, signal);
+  if (!withTrial) return { database: await checking.catch(damagedAt(source)), restored: undefined, agree: [], odd: [] };
+  // Asked as soon as may be, while the copy is being restored: a compaction meanwhile would leave nothing to compare.
+  const asked = checking.then(({ revision }) => askMembers(request, revision));
   const compactedTo = asked.then(({ said }) => said.hash.compactRevision);
   for (const waiting of [asked, compactedTo]) waiting.catch(() => undefined);
-  const restored = await tryRestore({ tools, file, folder, revision, compactedTo, signal }).catch(damagedAt(source));
+  const restored = await tryRestore({ tools, file, folder, checking, compactedTo, signal }).catch(damagedAt(source));
+  const database = await checking;
   const { said, words } = await asked;
   const found = differences(restored, said);
   if (found.length > 0)

@@ -9,6 +9,7 @@ import type { ClientIdentity } from '../client.ts';
 import { type KeyHash, type MemberApi, memberApi } from '../grpc/member.ts';
 import { secureSession, sessionOver } from '../grpc/session.ts';
 import { lastWords, runHere, toolEnvironment } from './command.ts';
+import type { DatabaseFacts } from './database.ts';
 import { DiskError } from './on-disk.ts';
 import type { EtcdTools } from './tools.ts';
 import { readWriting } from './writing.ts';
@@ -27,24 +28,23 @@ export interface TrialRequest {
   file: string;
   /** A folder on a disk with room for a copy. */
   folder: string;
-  revision: bigint;
+  /** The bolt check, which goes on beside the restore; etcd is started on what it finds good. */
+  checking: Promise<DatabaseFacts>;
   /** What the asked member has compacted since: hashes can be compared only behind the same compaction. */
   compactedTo?: Promise<bigint> | undefined;
-  /** A database file that was copied, with no sum at its end. */
-  isBare?: boolean | undefined;
   signal: AbortSignal;
 }
 
 /**
- * Restores a snapshot into a throw-away directory, starts etcd on it and asks it. It listens on sockets in a folder of its
- * own and on no port, it hears of no other member, and it ends with this process, however that ends.
- * @throws PlayError where the snapshot cannot be restored or the copy does not start.
+ * Restores a snapshot, whose sum is proven, into a throw-away directory, starts etcd on it and asks it. It listens on sockets
+ * in a folder of its own and on no port, it hears of no other member, and it ends with this process, however that ends.
+ * @throws what the check throws; PlayError where the snapshot cannot be restored or the copy does not start.
  */
 export async function tryRestore(request: TrialRequest): Promise<RestoredFacts> {
-  const { tools, folder, revision, compactedTo, signal } = request;
+  const { tools, folder, compactedTo, signal } = request;
   const data = join(folder, 'restored');
   try {
-    await restore(request, data);
+    const { revision } = await checkedBeside(request, data);
     const asked = compactedTo ?? -1n;
     return await whileRunning({ tools, data, signal }, async (api) => factsOf(api, revision, await asked));
   } finally {
@@ -120,7 +120,27 @@ const PEER_URL = 'http://localhost:2380';
 /** `host:port` to etcd, a file name to the system: all versions take it so. */
 const CLIENT = 'client:1';
 
-async function restore({ tools, file, isBare, signal }: TrialRequest, data: string): Promise<void> {
+/** Both read all of the snapshot, and each has a processor of its own. */
+async function checkedBeside({ checking, signal, ...request }: TrialRequest, data: string): Promise<DatabaseFacts> {
+  const bad = new AbortController();
+  const restoring = restore({ ...request, signal: AbortSignal.any([signal, bad.signal]) }, data);
+  restoring.catch(() => undefined);
+  try {
+    const facts = await checking;
+    await restoring;
+    return facts;
+  } catch (error) {
+    bad.abort();
+    // Nothing of it may come after what is removed.
+    await restoring.catch(() => undefined);
+    throw error;
+  }
+}
+
+async function restore(
+  { tools, file, signal }: Pick<TrialRequest, 'tools' | 'file' | 'signal'>,
+  data: string,
+): Promise<void> {
   const member = [
     '--name',
     'trial',
@@ -128,7 +148,8 @@ async function restore({ tools, file, isBare, signal }: TrialRequest, data: stri
     `trial=${PEER_URL}`,
     '--initial-advertise-peer-urls',
     PEER_URL,
-    ...(isBare ? ['--skip-hash-check'] : []),
+    // A copied database has no sum at its end, and that of a snapshot was looked at.
+    '--skip-hash-check',
   ];
   const said = await runHere(tools.snapshot, ['snapshot', 'restore', file, '--data-dir', data, ...member], signal);
   if (said.code === 0) return;

@@ -4,6 +4,7 @@ import type { Connection } from '../../connection/connection.ts';
 import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
 import { PlayError } from '../../errors.ts';
+import { WRITE_BYTES } from '../../write-bytes.ts';
 import type { DataPlace } from './data-places.ts';
 
 /** What is compared and sent at a time: no more than a few of these are ever held in memory. */
@@ -243,7 +244,7 @@ async function writeBlock(
   { unpack }: Tools,
 ): Promise<void> {
   const file = quote(fileOf(place, path));
-  const script = `${unpack} | dd of=${file} bs=${BLOCK_BYTES} seek=${index} iflag=fullblock conv=notrunc status=none`;
+  const script = `${unpack} | dd of=${file} bs=${WRITE_BYTES} seek=${(index * BLOCK_BYTES) / WRITE_BYTES} iflag=fullblock conv=notrunc status=none`;
   const input = { sizeBytes: packed.length, open: () => Readable.from([packed]) };
   const result = await connection.run(script, { input, timeoutMs: STALL_MS });
   if (result.code !== 0) throw new RemoteCommandError(`writing ${path}`, result, { next: 'Look at the disk there.' });
