@@ -196,6 +196,9 @@ describe('play schedule on a control machine with systemd', () => {
 
   it('shows a run that failed everywhere it can be seen, and the next one that is well again', async () => {
     await lab.exec('h2', 'systemctl stop etcd');
+    // The run that was under way may have failed with other words.
+    const words = async () => (await play('schedule --status')).stdout;
+    await expect.poll(words, { timeout: 20_000 }).toContain('no member answers');
     await expect.poll(() => show('service', 'Result'), { timeout: 20_000 }).toBe('exit-code');
     const bad = await status();
     expect(bad.code).toBe(2);
