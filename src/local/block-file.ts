@@ -33,9 +33,11 @@ export class BlockFile {
   readonly #endBytes: number;
   readonly #explained: (error: unknown) => unknown;
   #isOwn = false;
-  readonly #free: Buffer[] = [];
-  #allocated = 1;
-  #current: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  /** Shared with the thread: what is handed over and back each time would be work for the garbage collector. */
+  readonly #memory = new SharedArrayBuffer(BLOCKS * BLOCK_BYTES);
+  readonly #blocks = Array.from({ length: BLOCKS }, (_, n) => Buffer.from(this.#memory, n * BLOCK_BYTES, BLOCK_BYTES));
+  readonly #free = this.#blocks.map((_, n) => n);
+  #current = this.#free.pop()!;
   #filled = 0;
   #givenBytes: number;
   #syncedBytes: number;
@@ -70,13 +72,15 @@ export class BlockFile {
   write(piece: Buffer): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     for (let at = 0; at < piece.length; ) {
-      const taken = piece.copy(this.#current, this.#filled, at);
+      const taken = Math.min(piece.length - at, BLOCK_BYTES - this.#filled);
+      // `copy` takes shared memory byte by byte where the two are not aligned alike, at a twentieth of the speed.
+      this.#blocks[this.#current]!.fill(piece.subarray(at, at + taken), this.#filled, this.#filled + taken);
       this.#filled += taken;
       at += taken;
       if (this.#filled < BLOCK_BYTES) break;
       this.#flush();
-      const next = this.#next();
-      if (!next) {
+      const next = this.#free.pop();
+      if (next === undefined) {
         const rest = piece.subarray(at);
         return this.#whenFree().then(() => this.write(rest));
       }
@@ -85,42 +89,38 @@ export class BlockFile {
     return undefined;
   }
 
-  #next(): Buffer | undefined {
-    const free = this.#free.pop();
-    if (free || this.#allocated === BLOCKS) return free;
-    this.#allocated++;
-    return Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  }
-
   #flush(): void {
-    const bytes = this.#current.subarray(0, this.#filled);
-    const from = this.#givenBytes;
+    const [block, bytes, at] = [this.#current, this.#filled, this.#givenBytes];
     this.#filled = 0;
-    this.#givenBytes += bytes.length;
+    this.#givenBytes += bytes;
     this.#handed = this.#handed
-      .then(() => (this.#failure === undefined ? this.#hand(bytes, from) : undefined))
+      .then(() => (this.#failure === undefined ? this.#hand(block, bytes, at) : undefined))
       .catch((error: unknown) => this.#fail(error));
   }
 
   /** A file that grows big gets a thread, which goes on from what stands there. */
-  async #hand(bytes: Buffer, from: number): Promise<void> {
-    const end = from + bytes.length;
-    if (end >= THREAD_FROM_BYTES) {
-      this.#thread ??= new WritingThread({ fd: this.#handle.fd, from, endBytes: this.#endBytes });
-      this.#thread.write(bytes, from).then(
-        (memory) => this.#isWritten(Buffer.from(memory), end),
+  async #hand(block: number, bytes: number, at: number): Promise<void> {
+    if (at + bytes >= THREAD_FROM_BYTES) {
+      this.#thread ??= this.#newThread(at);
+      this.#thread.write({ block, bytes, at }).then(
+        () => this.#isWritten(block, at + bytes),
         (error: unknown) => this.#fail(error),
       );
       return;
     }
-    for (let at = 0; at < bytes.length; ) {
-      const count = Math.min(WRITE_BYTES, bytes.length - at);
-      at += (await this.#handle.write(bytes, at, count, from + at)).bytesWritten;
+    for (let done = 0; done < bytes; ) {
+      const count = Math.min(WRITE_BYTES, bytes - done);
+      done += (await this.#handle.write(this.#blocks[block]!, done, count, at + done)).bytesWritten;
     }
-    this.#isWritten(Buffer.from(bytes.buffer), end);
+    this.#isWritten(block, at + bytes);
   }
 
-  #isWritten(block: Buffer, end: number): void {
+  #newThread(from: number): WritingThread {
+    const { fd } = this.#handle;
+    return new WritingThread({ fd, memory: this.#memory, blockBytes: BLOCK_BYTES, from, endBytes: this.#endBytes });
+  }
+
+  #isWritten(block: number, end: number): void {
     this.#free.push(block);
     this.#wake?.();
     if (this.#syncing || end - this.#syncedBytes < SYNC_BYTES) return;
@@ -144,7 +144,7 @@ export class BlockFile {
     });
     this.#wake = undefined;
     if (this.#failure !== undefined) throw this.#failure;
-    this.#current = this.#next()!;
+    this.#current = this.#free.pop()!;
   }
 
   /** Back when every byte is on the disk. */

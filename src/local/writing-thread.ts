@@ -5,49 +5,57 @@ import type { FileSums } from './file-sums.ts';
 export interface WritingOptions {
   /** Open for reading and writing, until {@link WritingThread.end} or {@link WritingThread.close} is through. */
   fd: number;
+  /** The blocks, one behind the other: whoever fills one must not touch it until it is written. */
+  memory: SharedArrayBuffer;
+  blockBytes: number;
   /** So much stands in the file already, and counts in its sum. */
   from: number;
   /** How long the end is that is set apart. */
   endBytes: number;
 }
 
+type Said = { isWritten: true } | { sums: FileSums } | { failed: { message: string; code: string | undefined } };
+
 /** Writes blocks into a file, in the order in which they are given, and reckons its SHA-256, in a thread of its own. */
 export class WritingThread {
   readonly #worker: Worker;
-  readonly #waiting: { resolve(memory: ArrayBuffer): void; reject(error: unknown): void }[] = [];
+  readonly #waiting: { resolve(): void; reject(error: unknown): void }[] = [];
   #ending: { resolve(sums: FileSums): void; reject(error: unknown): void } | undefined;
   #failure: unknown;
 
   constructor(workerData: WritingOptions) {
     this.#worker = new Worker(WRITING, { eval: true, workerData: { ...workerData, writeBytes: WRITE_BYTES } });
-    this.#worker.on('message', (said: { memory?: ArrayBuffer; sums?: FileSums; failed?: NodeJS.ErrnoException }) => {
-      if (said.memory) this.#waiting.shift()!.resolve(said.memory);
-      else if (said.sums) this.#ending!.resolve({ ...said.sums, end: Buffer.from(said.sums.end) });
-      else this.#fail(Object.assign(new Error(said.failed!.message), { code: said.failed!.code }));
+    this.#worker.on('message', (said: Said) => {
+      if ('isWritten' in said) this.#waiting.shift()!.resolve();
+      else if ('sums' in said) this.#ending!.resolve({ ...said.sums, end: Buffer.from(said.sums.end) });
+      else this.#fail(Object.assign(new Error(said.failed.message), { code: said.failed.code }));
     });
     this.#worker.once('error', (error) => this.#fail(error));
     this.#worker.once('exit', () => this.#fail(new Error('the writing was given up')));
     this.#worker.unref();
   }
 
-  /** Takes the memory of the block, which is nobody's until it is given back, when it is written. @param at where in the file it begins. */
-  write(block: Buffer, at: number): Promise<ArrayBuffer> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const memory = block.buffer as ArrayBuffer;
-    // Where nobody else has anything to wait for, the process would end here, and well.
-    this.#worker.ref();
-    this.#worker.postMessage({ memory, bytes: block.length, at }, [memory]);
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  /** @param at where in the file the block begins. */
+  write({ block, bytes, at }: { block: number; bytes: number; at: number }): Promise<void> {
+    return this.#ask({ block, bytes, at }, (waiter) => void this.#waiting.push(waiter));
   }
 
   /** Back when all is written; it still has to be brought to the disk. */
   end(): Promise<FileSums> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#worker.ref();
-    this.#worker.postMessage({});
-    return new Promise((resolve, reject) => {
-      this.#ending = { resolve, reject };
+    return this.#ask<FileSums>({}, (waiter) => {
+      this.#ending = waiter;
     });
+  }
+
+  #ask<T>(
+    question: object,
+    wait: (waiter: { resolve(value: T): void; reject(error: unknown): void }) => void,
+  ): Promise<T> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    // Where nobody else has anything to wait for, the process would end here, and well.
+    this.#worker.ref();
+    this.#worker.postMessage(question);
+    return new Promise((resolve, reject) => wait({ resolve, reject }));
   }
 
   async close(): Promise<void> {
@@ -63,7 +71,7 @@ export class WritingThread {
 
 /** The thread: words of JavaScript, since a module in TypeScript cannot be started as one everywhere. */
 const WRITING = `
-const { parentPort, workerData: { fd, from, endBytes, writeBytes } } = require('node:worker_threads');
+const { parentPort, workerData: { fd, memory, blockBytes, from, endBytes, writeBytes } } = require('node:worker_threads');
 const { readSync, writeSync } = require('node:fs');
 const hash = require('node:crypto').createHash('sha256');
 let end = Buffer.alloc(0);
@@ -84,19 +92,19 @@ function addWhatIsThere() {
   }
 }
 let begun = false;
-parentPort.on('message', ({ memory, bytes, at }) => {
+parentPort.on('message', ({ block, bytes, at }) => {
   try {
     if (!begun) addWhatIsThere();
     begun = true;
-    if (memory === undefined) {
+    if (block === undefined) {
       const before = hash.copy().digest('hex');
       return parentPort.postMessage({ sums: { before, sha256: hash.update(end).digest('hex'), end } });
     }
-    const block = Buffer.from(memory, 0, bytes);
+    const piece = Buffer.from(memory, block * blockBytes, bytes);
     for (let done = 0; done < bytes; )
-      done += writeSync(fd, block, done, Math.min(writeBytes, bytes - done), at + done);
-    add(block);
-    parentPort.postMessage({ memory }, [memory]);
+      done += writeSync(fd, piece, done, Math.min(writeBytes, bytes - done), at + done);
+    add(piece);
+    parentPort.postMessage({ isWritten: true });
   } catch (error) {
     parentPort.postMessage({ failed: { message: error.message, code: error.code } });
   }
