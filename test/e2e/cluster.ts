@@ -18,15 +18,23 @@ export class Cluster {
   readonly lab: Lab;
   readonly pki: string;
   readonly version: string;
+  readonly #vars: Record<string, string>;
 
-  constructor(lab: Lab, version: string) {
+  /** @param vars what else its inventory says. */
+  constructor(lab: Lab, version: string, vars: Record<string, string> = {}) {
     this.lab = lab;
     this.version = version;
+    this.#vars = vars;
     this.pki = join(lab.dir, `pki-${version}`);
   }
 
-  static async of(lab: Lab, version: string, hosts: readonly string[]): Promise<Cluster> {
-    const cluster = new Cluster(lab, version);
+  static async of(
+    lab: Lab,
+    version: string,
+    hosts: readonly string[],
+    vars?: Record<string, string>,
+  ): Promise<Cluster> {
+    const cluster = new Cluster(lab, version, vars);
     rmSync(cluster.pki, { recursive: true, force: true });
     const script = [
       'systemctl kill --signal=KILL etcd; systemctl disable --quiet --now etcd; systemctl reset-failed etcd',
@@ -50,7 +58,7 @@ export class Cluster {
     env: NodeJS.ProcessEnv = {},
   ): Promise<PlayResult> {
     const inventory = join(this.lab.dir, `${this.version}-${hosts.join('-')}.ini`);
-    const vars = { ...etcdVars(this.lab.name, this.version), CERT_LOCAL_DIR: this.pki };
+    const vars = { ...etcdVars(this.lab.name, this.version), CERT_LOCAL_DIR: this.pki, ...this.#vars };
     await this.lab.writeInventory(inventory, { hosts, vars });
     return runPlay([...words, '-i', inventory, '--output', 'lines'], { env, ...(onLine && { onLine }) });
   }
