@@ -3,6 +3,7 @@ import { get } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
 import type { Connection } from '../connection/connection.ts';
+import { PlayError } from '../errors.ts';
 import type { ClientIdentity, MemberAddress } from './client.ts';
 
 /** What a member answers to an HTTP GET at one of its addresses. */
@@ -35,4 +36,16 @@ export async function askHttp(
     request.setTimeout(deadlineMs, () => request.destroy(new Error('no answer')));
     request.on('error', reject);
   }).finally(() => stream.destroy());
+}
+
+/** What it means that an answer did not come: the host is lost, or etcd there is. */
+export async function whyNoAnswer(connection: Connection, what: string, error: unknown): Promise<PlayError> {
+  if (error instanceof PlayError) return error;
+  const lost = await connection.run(':', { timeoutMs: 5_000 }).catch((cause: unknown) => cause);
+  if (lost instanceof PlayError) return lost;
+  return new PlayError(`${what}: ${(error as Error).message}`, {
+    host: connection.host,
+    cause: error,
+    next: 'Look at etcd there (journalctl -u etcd), then run again.',
+  });
 }

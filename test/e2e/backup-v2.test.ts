@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectDone, expectRefused } from './cluster.ts';
+import { lostAt } from './losing.ts';
 import type { PlayResult } from './play.ts';
+import { V2Client } from './v2-keys.ts';
 import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
 
@@ -148,6 +150,29 @@ describe('a cluster of three, etcd 3.3.25', () => {
     const done = await run('backup_etcd');
     expectDone(done);
     expect(done.text).toMatch(/6 keys in .*; 2 made in order have other numbers in it, in the same order/);
+  });
+
+  it('is restored with many, though the host is lost by which they are written', async () => {
+    // Keys that were made in order get other numbers.
+    await v2('rm -r /queue');
+    const many = new V2Client(cluster.endpoints(['h1'])[0]!, cluster.pki);
+    await many.fill(10, 200);
+    many.close();
+    const before = await all();
+    expectDone(await run('backup_etcd', '-e', 'keep_last=9'));
+    await v2('rm -r /app');
+    const snapshot = join(
+      backups,
+      named(/_r\d+\.db$/)
+        .sort()
+        .at(-1)!,
+    );
+    const words = withFolder(['restore_etcd', '--yes', '-e', `snapshot=${snapshot}`, '-e', 'safety=false']);
+    const { text } = await lostAt(cluster, { line: /^Keys of the v2 API/, loss: 'cut', host: 'h1' }, words, hosts);
+    expect(text).toMatch(/\[Keys of the v2 API are put back\] connection lost(.|\n)*run the same command again/);
+    expect(await all('h2')).not.toBe(before);
+    expectDone(await cluster.play(words, hosts));
+    for (const host of hosts) expect(await all(host)).toBe(before);
   });
 });
 

@@ -1,14 +1,17 @@
 import type { Connection } from '../../../connection/connection.ts';
 import { PlayError } from '../../../errors.ts';
 import type { ClientIdentity, MemberAddress } from '../../client.ts';
-import { askHttp, type HttpAnswer } from '../../http.ts';
+import { askHttp, type HttpAnswer, whyNoAnswer } from '../../http.ts';
 import type { V2Node } from './keys.ts';
 
 /** Asks for a path of the v2 API, such as `/v2/keys`. */
 export type V2Get = (path: string) => Promise<Pick<HttpAnswer, 'status' | 'body'>>;
 
 export function v2GetFrom(connection: Connection, address: MemberAddress, identity: ClientIdentity): V2Get {
-  return (path) => askHttp(connection, address, identity, path, ASKING_MS);
+  return (path) =>
+    askHttp(connection, address, identity, path, ASKING_MS).catch(async (error: unknown) => {
+      throw await whyNoAnswer(connection, 'the v2 API gives no answer', error);
+    });
 }
 
 const ASKING_MS = 60_000;

@@ -4,6 +4,7 @@ import { connect } from 'node:tls';
 import type { Connection } from '../../../connection/connection.ts';
 import { PlayError } from '../../../errors.ts';
 import type { ClientIdentity, MemberAddress } from '../../client.ts';
+import { whyNoAnswer } from '../../http.ts';
 import type { V2Write } from './keys.ts';
 
 const DEADLINE_MS = 30_000;
@@ -39,6 +40,8 @@ export async function writeV2(
         for (const one of rest) await put(one);
       }),
     );
+  } catch (error) {
+    throw await whyNoAnswer(connection, 'the v2 API does not take the keys', error);
   } finally {
     agent.destroy();
   }
