@@ -156,7 +156,7 @@ export class BlockFile {
       const sums = this.#thread && (await this.#thread.end());
       await this.#syncing;
       if (this.#failure !== undefined) throw this.#failure;
-      const found = sums ?? sumsOf(this.#handle.fd, sizeBytes, this.#endBytes);
+      const found = sums ?? sumsOf(this.#handle.fd, 0, sizeBytes, this.#endBytes);
       await this.#handle.sync();
       return { sizeBytes, ...found };
     } catch (error) {

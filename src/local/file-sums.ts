@@ -11,18 +11,18 @@ export interface FileSums {
   end: Buffer;
 }
 
-/** Of the first bytes of a file that is open for reading. */
-export function sumsOf(fd: number, bytes: number, endBytes: number): FileSums {
+/** Of a stretch of a file that is open for reading. */
+export function sumsOf(fd: number, from: number, to: number, endBytes: number): FileSums {
   const hash = createHash('sha256');
-  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, bytes));
-  const cut = Math.max(0, bytes - endBytes);
-  for (let at = 0; at < cut; ) {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - from));
+  const cut = Math.max(from, to - endBytes);
+  for (let at = from; at < cut; ) {
     const count = readSync(fd, chunk, 0, Math.min(chunk.length, cut - at), at);
     if (count === 0) throw new Error('the file became shorter');
     hash.update(chunk.subarray(0, count));
     at += count;
   }
-  const end = Buffer.alloc(bytes - cut);
+  const end = Buffer.alloc(to - cut);
   if (end.length > 0) readSync(fd, end, 0, end.length, cut);
   return { before: hash.copy().digest('hex'), sha256: hash.update(end).digest('hex'), end };
 }

@@ -5,7 +5,7 @@ import { checkedPath } from './checked-path.ts';
 import { newContent } from './file.ts';
 import { checkPrecautions, closedFile, inPlace, type Precautions } from './in-place.ts';
 import { type LocalFile, localFile } from './local-file.ts';
-import { keptBytes, openPart, partProbe, RESUMED_FROM_BYTES, readPart, receivePart, restWithSum } from './part.ts';
+import { keptBytes, openPart, partProbe, RESUMED_FROM_BYTES, readPart, receivePart, restWithSums } from './part.ts';
 import { type Ownership, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
@@ -83,7 +83,7 @@ export function resumeCopy({ from, path, ...rest }: DesiredCopy, kept: number): 
   const fill = [...openPart(path, kept), ...receivePart(from, kept), 'mv -fT -- "$q" "$t"', setOwnership('"$t"', rest)];
   return {
     apply: inPlace({ path, ...rest, fill }),
-    input: restWithSum(from, kept),
+    input: restWithSums(from, kept),
     timeoutMs: receiveTimeoutMs(from.sizeBytes),
     ...(kept > 0 ? { remark: `, ${sizeText(kept)} of it there already` } : {}),
   };

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import type { ScriptInput } from '../connection/connection.ts';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
-import { GrowingSum } from '../local/growing-sum.ts';
+import { SumThread } from '../local/sum-thread.ts';
 import { WRITE_BYTES } from '../write-bytes.ts';
 import { type LocalFile, sumOfStart } from './local-file.ts';
 
@@ -57,47 +57,88 @@ export function sumOf(file: string): string {
   return `sum=$(openssl dgst -sha256 -r <${file} 2>/dev/null) || sum=$(sha256sum <${file}); sum=\${sum%% *}`;
 }
 
+/** What is proven and brought to the disk while the next of it comes: so much is left to wait for at the end. */
+const STRETCH_BYTES = 32 << 20;
+
+interface Stretch {
+  /** From here on in the file: of the first one all that is there already is proven, too. */
+  from: number;
+  to: number;
+  /** So many bytes of it come. */
+  bytes: number;
+}
+
+function stretchesOf(sizeBytes: number, kept: number): Stretch[] {
+  const all: Stretch[] = [];
+  let at = kept;
+  do {
+    const to = Math.min(sizeBytes, at + STRETCH_BYTES);
+    all.push({ from: all.length === 0 ? 0 : at, to, bytes: to - at });
+    at = to;
+  } while (at < sizeBytes);
+  return all;
+}
+
 /**
- * Lines of `sh` that read a file's rest and its sum from their input, as {@link restWithSum} gives them, into `$q`. When
- * the line is cut `$q` stays; when anything else fails it goes.
+ * Lines of `sh` that read a file's rest from their input, stretch by stretch, each with its sum behind it, as
+ * {@link restWithSums} gives them, into `$q`. When the line is cut `$q` stays; when anything else fails it goes.
  */
 export function receivePart({ sizeBytes }: Pick<LocalFile, 'sizeBytes'>, kept: number): string[] {
-  const count = sizeBytes - kept;
+  const proven = '[ -z "$w" ] || wait "$w" || { rm -f -- "$q"; exit 1; }';
   return [
-    `dd bs=${WRITE_BYTES} iflag=fullblock,count_bytes count=${count} status=none >>"$q" || { r=$?; [ "$r" -gt 128 ] || rm -f -- "$q"; exit "$r"; }`,
-    'read -r want || { echo "the line was cut" >&2; exit 1; }',
-    'sync -- "$q" & s=$!',
-    sumOf('"$q"'),
-    'if [ "$sum" != "$want" ]; then rm -f -- "$q"; echo "it arrived damaged: sha256 $sum, wanted $want; was it changed meanwhile?" >&2; exit 1; fi',
-    'wait "$s" || { rm -f -- "$q"; exit 1; }',
+    `f=0; a=${kept}; w=`,
+    'while :; do',
+    `  c=$(( ${sizeBytes} - a )); [ "$c" -le ${STRETCH_BYTES} ] || c=${STRETCH_BYTES}`,
+    `  dd bs=${WRITE_BYTES} iflag=fullblock,count_bytes count="$c" status=none >>"$q" || { r=$?; [ "$r" -gt 128 ] || rm -f -- "$q"; exit "$r"; }`,
+    '  read -r want || { echo "the line was cut" >&2; exit 1; }',
+    `  ${proven}`,
+    '  a=$(( a + c ))',
+    '  {',
+    '    sync -d -- "$q" & s=$!',
+    '    sum=$(dd bs=256k iflag=skip_bytes,count_bytes skip="$f" count="$(( a - f ))" status=none <"$q" | { openssl dgst -sha256 -r 2>/dev/null || sha256sum; }); sum=${sum%% *}',
+    '    if [ "$sum" != "$want" ]; then echo "it arrived damaged: sha256 $sum, wanted $want; was it changed meanwhile?" >&2; exit 1; fi',
+    '    wait "$s"',
+    '  } & w=$!',
+    `  f=$a; [ "$a" -lt ${sizeBytes} ] || break`,
+    'done',
+    proven,
+    'sync -- "$q" || { rm -f -- "$q"; exit 1; }',
   ];
 }
 
-/** A file from a place on, then the sum of the whole as a line: it is reckoned in a thread while the bytes go by. */
-export function restWithSum({ path, sizeBytes }: Pick<LocalFile, 'path' | 'sizeBytes'>, kept: number): ScriptInput {
+/** A file from a place on, and behind each stretch of it the sum as a line: reckoned in a thread while the bytes go by. */
+export function restWithSums({ path, sizeBytes }: Pick<LocalFile, 'path' | 'sizeBytes'>, kept: number): ScriptInput {
+  const stretches = stretchesOf(sizeBytes, kept);
   async function* bytes() {
     const file = await open(path);
-    const sum = new GrowingSum(file.fd);
+    const sums = new SumThread(file.fd);
     try {
       const before = await ageOf(file);
-      sum.upTo(kept);
-      for (let at = kept; at < sizeBytes; ) {
-        // A new piece each time: who takes it may not have sent it when the next is asked for.
-        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, at);
-        if (bytesRead === 0) throw changed(path);
-        at += bytesRead;
-        sum.upTo(Math.min(at, sizeBytes));
-        yield buffer.subarray(0, bytesRead);
+      for (const { from, to, bytes } of stretches) {
+        const sum = sums.of(from, to);
+        // It is waited for only when the bytes are gone.
+        sum.catch(() => undefined);
+        for (let at = to - bytes; at < to; ) {
+          // A new piece each time: who takes it may not have sent it when the next is asked for.
+          const wanted = Math.min(CHUNK_BYTES, to - at);
+          const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at);
+          if (bytesRead === 0) throw changed(path);
+          at += bytesRead;
+          yield buffer.subarray(0, bytesRead);
+        }
+        const { sha256 } = await sum.catch(() => {
+          throw changed(path);
+        });
+        if ((await ageOf(file)) !== before) throw changed(path);
+        yield Buffer.from(`${sha256}\n`);
       }
-      const { sha256 } = await sum.finish(sizeBytes);
-      if ((await ageOf(file)) !== before) throw changed(path);
-      yield Buffer.from(`${sha256}\n`);
     } finally {
-      await sum.abandon();
+      await sums.close();
       await file.close();
     }
   }
-  return { sizeBytes: sizeBytes - kept + SUM_LINE_BYTES, open: () => Readable.from(bytes()) };
+  const sizeOfAll = sizeBytes - kept + stretches.length * SUM_LINE_BYTES;
+  return { sizeBytes: sizeOfAll, open: () => Readable.from(bytes()) };
 }
 
 function changed(path: string): PlayError {

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { BlockFileResult } from '../../local/block-file.ts';
-import { GrowingSum } from '../../local/growing-sum.ts';
+import { SumThread } from '../../local/sum-thread.ts';
 
 /** How long the sum is that a member puts at the end of a snapshot. */
 export const TRAILER_BYTES = 32;
@@ -25,13 +25,12 @@ export function snapshotSums({ sha256, sizeBytes, before, end }: BlockFileResult
 /** The sums of a snapshot that is there already. */
 export async function sumSnapshot(path: string): Promise<SnapshotSums> {
   const file = await open(path);
-  const sum = new GrowingSum(file.fd, TRAILER_BYTES);
+  const thread = new SumThread(file.fd);
   try {
     const { size } = await file.stat();
-    sum.upTo(size);
-    return snapshotSums({ sizeBytes: size, ...(await sum.finish(size)) });
+    return snapshotSums({ sizeBytes: size, ...(await thread.of(0, size, TRAILER_BYTES)) });
   } finally {
-    await sum.abandon();
+    await thread.close();
     await file.close();
   }
 }

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { copy } from '../../../src/resource/copy.ts';
-import { keptBytes, readPart, restWithSum } from '../../../src/resource/part.ts';
+import { keptBytes, readPart, restWithSums } from '../../../src/resource/part.ts';
 import type { Change } from '../../../src/resource/resource.ts';
 import { localShell } from '../connection/local-shell.ts';
 import { onThisMachine } from './on-this-machine.ts';
@@ -157,12 +157,59 @@ describe('a big copy', () => {
   });
 });
 
+describe('a copy so big that it is proven stretch by stretch', () => {
+  const MIB = 1 << 20;
+  const long = randomBytes(70 * MIB + 5);
+  const from = () => join(made, 'long');
+  beforeAll(() => writeFileSync(from(), long));
+
+  it.each([0, 5, 40, 70])('arrives whole where %i MiB of it were there', async (mib) => {
+    const { path, part, all } = place(`long-${mib}`);
+    if (mib > 0) writeFileSync(part, long.subarray(0, mib * MIB), { mode: 0o600 });
+    const wish = copy({ source: from(), path, mode: 0o600 });
+    expect((await apply(wish))?.code).toBe(0);
+    expect(readFileSync(path).equals(long)).toBe(true);
+    expect(all()).toEqual(['big']);
+  });
+
+  it('goes on where it was cut', async () => {
+    const { path, part, all } = place('long-cut');
+    const wish = copy({ source: from(), path, mode: 0o600 });
+    await cutAfter((await look(wish))!, 45 * MIB);
+    expect(statSync(part).size).toBeGreaterThan(32 * MIB);
+    expect((await look(wish))!.input!.sizeBytes).toBeLessThan(long.length - 32 * MIB + 200);
+    expect((await apply(wish))?.code).toBe(0);
+    expect(readFileSync(path).equals(long)).toBe(true);
+    expect(all()).toEqual(['big']);
+  });
+
+  it.each([1, 33, 69])('with a byte changed in its MiB %i is refused, and leaves nothing', async (mib) => {
+    const { path, all } = place(`long-damaged-${mib}`);
+    const change = (await look(copy({ source: from(), path, mode: 0o600 })))!;
+    let at = 0;
+    const damaged = change.input!.open().map((piece: Buffer) => {
+      const wrong = mib * MIB + 100 - at;
+      at += piece.length;
+      if (wrong < 0 || wrong >= piece.length) return piece;
+      const other = Buffer.from(piece);
+      other[wrong]! ^= 1;
+      return other;
+    });
+    const shell = await localShell();
+    const input = { ...change.input!, open: () => damaged };
+    const { code, stdout } = await shell.run(`exec 2>&1\nset -e\n${change.apply}`, { input });
+    shell.close();
+    expect([code, stdout]).toEqual([1, expect.stringContaining('it arrived damaged')]);
+    expect(all()).toEqual([]);
+  });
+});
+
 describe('a file that is changed while it is sent', () => {
   it.each([
     ['shorter', () => truncateSync(source, SIZE - 1)],
     ['other, and of the same size', () => utimesSync(source, 1, 1)],
   ])('is an error when it is %s', async (_, change) => {
-    const stream = restWithSum({ path: source, sizeBytes: SIZE }, 0).open();
+    const stream = restWithSums({ path: source, sizeBytes: SIZE }, 0).open();
     const reading = (async () => {
       for await (const _chunk of stream) change();
     })();

@@ -19,10 +19,9 @@ it('is waited for by a process that has nothing else to do', async () => {
     const script = [
       "import { openSync } from 'node:fs';",
       `import { createJiti } from ${JSON.stringify(import.meta.resolve('jiti'))};`,
-      `const { GrowingSum } = await createJiti(import.meta.url).import(${JSON.stringify(at('src/local/growing-sum.ts'))});`,
-      `const sum = new GrowingSum(openSync(${JSON.stringify(file)}));`,
-      `sum.upTo(${16 << 20});`,
-      `sum.finish(${bytes.length}).then(({ sha256 }) => console.log(sha256));`,
+      `const { SumThread } = await createJiti(import.meta.url).import(${JSON.stringify(at('src/local/sum-thread.ts'))});`,
+      `const sum = new SumThread(openSync(${JSON.stringify(file)}));`,
+      `sum.of(0, ${bytes.length}).then(({ sha256 }) => console.log(sha256));`,
     ];
     const program = join(folder, 'program.mjs');
     writeFileSync(program, script.join('\n'));
