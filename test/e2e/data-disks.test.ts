@@ -153,24 +153,25 @@ describe(`data and logs on disks of their own, etcd ${VERSION}`, () => {
   });
 
   it('of a member that leaves, is lost, or moves stay on their disk', async () => {
-    expectDone(await cluster.delete('h1', HOSTS));
-    expect(await cluster.on('h1', `ls ${DATA} ${LOG} | sed 's/-[0-9TZ]*$//'`)).toBe(
-      `${DATA}:\naside\n\n${LOG}:\nwal.aside`,
-    );
-    expectDone(await cluster.add('h1', HOSTS));
-    await cluster.on('h3', `systemctl kill -s KILL etcd; systemctl stop etcd; rm -rf ${LOG}/wal`);
-    // It may have led: what is written from now on has another leader.
-    await put('h2', 1);
-    const before = await content('h2');
-    expectDone(await cluster.replace('h3', HOSTS));
-    expectDone(await cluster.play(['delete_etcd', '-l', 'h2', '--yes', '-e', 'purge=true'], HOSTS));
+    expectDone(await cluster.delete('h2', HOSTS, '-e', 'purge=true'));
     expect(await cluster.on('h2', `find ${DATA}/ ${LOG} -mindepth 1`)).toBe('');
     expectDone(await cluster.add('h2', HOSTS));
+    await put('h1');
+    const before = await content('h1');
+    // Whoever leads hands over when it is stopped.
+    await cluster.on('h1', `systemctl stop etcd; mkdir ${DATA}/lost+found; rm -rf ${LOG}/wal`);
+    expectDone(await cluster.replace('h1', HOSTS));
+    expect(await cluster.on('h1', `cd ${DATA}; ls -d *; ls aside-*; ls ${LOG}`)).toMatch(
+      /^aside-\S+\nlost\+found\nmember\nmember\nwal$/,
+    );
     await isWhole(before);
     const four = [...HOSTS, 'h4'];
     expectDone(await cluster.play(['move_etcd', '-l', 'h1', '-e', 'to=h4', '--yes'], four));
     await cluster.isOf(['h2', 'h3', 'h4']);
     expect(await content('h4')).toBe(before);
     expect(await cluster.on('h4', `mountpoint ${DATA}; ls ${DATA}`)).toBe(`${DATA} is a mountpoint\nmember`);
+    expect(await cluster.on('h1', `cd ${DATA}; ls -d *; cd ${LOG}; ls`)).toMatch(
+      /^(aside-\S+\n){2}lost\+found\nwal\.aside-\S+$/,
+    );
   });
 });
