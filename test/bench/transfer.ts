@@ -9,17 +9,20 @@ import { type Lab, openLab } from '../lab/lab.ts';
 /**
  * A big file to a host and from a host, side by side with `scp`, in turns:
  *
- *     npx jiti test/bench/transfer.ts [--mib 256] [--rounds 7]
+ *     npx jiti test/bench/transfer.ts [--mib 256] [--rounds 7] [--mbit 1000 --rtt 1]
  *
  * Both have their connection open already: scp over a ControlMaster, play by a task before. `whole` is the whole command
- * for both, from its start to its end. play takes sums at both ends and waits for the disk; scp does neither. What was there
- * is removed right before the bytes move, by both: on some machines memory that was just given back is faster.
+ * for both, from its start to its end. play takes sums at both ends and waits for the disk; scp does neither, so `proven` is scp
+ * and then the sums of both ends and the disk, all three at once, by commands. What was there is removed right before the bytes
+ * move, by both: on some machines memory that was just given back is faster. `mbit`: a line of so many megabits a second, with
+ * a round trip of `rtt` milliseconds; otherwise as fast as the two processors are, which both ends share.
  * Prints the least and the median, in seconds, and how the medians compare.
  */
 const option = (name: string, fallback: number) =>
   process.argv.includes(`--${name}`) ? Number(process.argv[process.argv.indexOf(`--${name}`) + 1]) : fallback;
 const mib = option('mib', 256);
 const rounds = option('rounds', 7);
+const [mbit, rttMs] = [option('mbit', 0), option('rtt', 1)];
 
 const PLAYBOOK = `
 import { rmSync } from 'node:fs';
@@ -48,11 +51,23 @@ try {
   const host = `root@${lab.addressOf('h1')}`;
   await run('scp', ['-q', ...own(lab), big, `${host}:/root/big`]);
   const control = ['-o', `ControlPath=${work}/master`];
+  if (mbit > 0) await lab.slow('h1', rttMs, mbit);
   for (let round = 0; round <= rounds; round++) {
-    const scp = async (name: string, words: string[]) => {
+    const scp = async (name: string, words: string[], there?: string) => {
       await lab.exec('h1', 'rm -f /root/by-scp');
       rmSync(here, { force: true });
-      note(name, round, await run('scp', ['-q', ...words]));
+      const { whole } = await run('scp', ['-q', ...words]);
+      note(name, round, whole);
+      if (there === undefined) return;
+      const started = performance.now();
+      const [ownFile, farFile] = there === '/root/big' ? [here, there] : [big, there];
+      const far = `openssl dgst -sha256 -r ${farFile} & sync -- ${farFile}; wait`;
+      await Promise.all([
+        run('ssh', [...own(lab), ...control, host, far]),
+        run('openssl', ['dgst', '-sha256', '-r', ownFile]),
+        run('sync', ['--', ownFile]),
+      ]);
+      note(`${name.replace(',', ' proven,')}`, round, whole + (performance.now() - started) / 1000);
     };
     const play = async (name: string, playbook: string) => {
       const took = await run(process.execPath, [PLAY, playbook, '-i', lab.inventoryFile, '--output', 'json']);
@@ -60,10 +75,10 @@ try {
       note(`${name}, play`, round, took.moved);
       if (name === 'fetch' && sumOf(here) !== sum) throw new Error('what was fetched is not the same');
     };
-    await scp('push, scp', [...own(lab), ...control, big, `${host}:/root/by-scp`]);
+    await scp('push, scp', [...own(lab), ...control, big, `${host}:/root/by-scp`], '/root/by-scp');
     await play('push', 'push');
     await scp('push whole, scp', [...own(lab), big, `${host}:/root/by-scp`]);
-    await scp('fetch, scp', [...own(lab), ...control, `${host}:/root/big`, here]);
+    await scp('fetch, scp', [...own(lab), ...control, `${host}:/root/big`, here], '/root/big');
     await play('fetch', 'pull');
     await scp('fetch whole, scp', [...own(lab), `${host}:/root/big`, here]);
   }
@@ -73,12 +88,13 @@ try {
   rmSync(work, { recursive: true, force: true });
   await lab.down();
 }
-for (const what of ['push', 'fetch', 'push whole', 'fetch whole']) {
-  const [scp, play] = [`${what}, scp`, `${what}, play`].map((name) => seconds.get(name)!.toSorted((a, b) => a - b));
+for (const what of ['push', 'push proven', 'fetch', 'fetch proven', 'push whole', 'fetch whole']) {
+  const names = [`${what}, scp`, `${what.replace(' proven', '')}, play`];
+  const [scp, play] = names.map((name) => seconds.get(name)!.toSorted((a, b) => a - b));
   const median = (all: readonly number[]) => all[all.length >> 1]!;
   const line = (all: readonly number[]) => `${all[0]!.toFixed(2)}, median ${median(all).toFixed(2)}`;
   const speed = (median(scp!) / median(play!)).toFixed(2);
-  console.log(`${what.padEnd(12)} scp ${line(scp!)}  play ${line(play!)}  speed of scp × ${speed}`);
+  console.log(`${what.padEnd(13)} scp ${line(scp!)}  play ${line(play!)}  speed of scp × ${speed}`);
 }
 
 function makeBig(): string {
