@@ -3,7 +3,8 @@ import type { MemberWord } from './backup/compare.ts';
 import type { Alarm } from './cluster.ts';
 import { type ClusterState, callName } from './plan/sight.ts';
 import { FULL, gainOf, type MemberRoom, refuseCorrupt } from './plan/space.ts';
-import { membersInOrder, type Problem } from './status/judge.ts';
+import type { Problem } from './status/problem.ts';
+import { membersInOrder } from './status/sight.ts';
 import { size } from './status/text.ts';
 import { table } from './tables.ts';
 

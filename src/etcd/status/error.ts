@@ -1,5 +1,5 @@
 import { ManyErrors, PlayError, UnreachableError } from '../../errors.ts';
-import type { Problem } from './judge.ts';
+import type { Problem } from './problem.ts';
 
 /** All that is not well as one error; its exit code is 4 where a host cannot be reached, else 2. */
 export function notWell(problems: readonly Problem[]): ManyErrors {

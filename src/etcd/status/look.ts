@@ -10,7 +10,9 @@ import type { LiveCluster } from '../live/cluster.ts';
 import { assess } from '../plan/sight.ts';
 import type { EndpointHealth } from '../tables.ts';
 import { type CertificateSight, lookAtCertificates } from './certificates.ts';
-import { judgeStatus, type Problem, type StatusSight } from './judge.ts';
+import { judgeStatus } from './judge.ts';
+import type { Problem } from './problem.ts';
+import type { StatusSight } from './sight.ts';
 
 const HEALTH_MS = 3_000;
 /** One that etcdctl's health check asks for, too: it need not be there. */

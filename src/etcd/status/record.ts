@@ -3,16 +3,9 @@ import { describeCertificate } from '../../pki/certificate.ts';
 import type { MessageData } from '../../runner/events.ts';
 import { isPublished } from '../cluster.ts';
 import type { MemberSight } from '../plan/sight.ts';
-import {
-  configurationDrift,
-  hasQuorum,
-  membersInOrder,
-  type Problem,
-  processDrift,
-  runsOtherBinary,
-  type StatusSight,
-  trustsOtherCa,
-} from './judge.ts';
+import { configurationDrift, processDrift, runsOtherBinary, trustsOtherCa } from './drift.ts';
+import type { Problem } from './problem.ts';
+import { hasQuorum, membersInOrder, type StatusSight } from './sight.ts';
 
 /** What a member is: `silent` is one whose host was seen and which does not serve, `unknown` one whose host was not. */
 export type MemberState = 'leader' | 'follower' | 'learner' | 'unstarted' | 'silent' | 'unknown';

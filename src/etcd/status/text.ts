@@ -3,16 +3,9 @@ import { describeCertificate } from '../../pki/certificate.ts';
 import { callName, type MemberSight, standing } from '../plan/sight.ts';
 import { table } from '../tables.ts';
 import type { CertificateKind, CertificateSight } from './certificates.ts';
-import {
-  configurationDrift,
-  hasQuorum,
-  membersInOrder,
-  processDrift,
-  runsOtherBinary,
-  type StatusSight,
-  trustsOtherCa,
-} from './judge.ts';
+import { configurationDrift, processDrift, runsOtherBinary, trustsOtherCa } from './drift.ts';
 import { stateOfMember } from './record.ts';
+import { hasQuorum, membersInOrder, type StatusSight } from './sight.ts';
 
 /** A look for people: tables that fit 100 columns where names are of the usual length. */
 export function statusText(sight: StatusSight, cluster: string): string {

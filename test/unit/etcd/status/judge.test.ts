@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { SeenHost } from '../../../../src/etcd/plan/seen.ts';
 import { notWell } from '../../../../src/etcd/status/error.ts';
-import { judgeStatus, type StatusSight } from '../../../../src/etcd/status/judge.ts';
+import { judgeStatus } from '../../../../src/etcd/status/judge.ts';
+import type { StatusSight } from '../../../../src/etcd/status/sight.ts';
 import { withFacts } from '../plan/observed.ts';
 import { all, certificate, issued, lost, member, NOW, sightOf, telling, wanted } from './sight.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { SeenHost } from '../../../../src/etcd/plan/seen.ts';
 import { assess, type LostHost } from '../../../../src/etcd/plan/sight.ts';
 import type { CertificateSight } from '../../../../src/etcd/status/certificates.ts';
-import type { StatusSight } from '../../../../src/etcd/status/judge.ts';
+import type { StatusSight } from '../../../../src/etcd/status/sight.ts';
 import { ensurePki } from '../../../../src/pki/store.ts';
 import { DAY_MS, request, temporaryDir } from '../../pki/workshop.ts';
 import { CA, type status, Wanted, withFacts } from '../plan/observed.ts';
