@@ -101,7 +101,7 @@ export class BlockFile {
   /** A file that grows big gets a thread, which goes on from what stands there. */
   async #hand(block: number, bytes: number, at: number): Promise<void> {
     if (at + bytes >= THREAD_FROM_BYTES) {
-      this.#thread ??= this.#newThread(at);
+      this.#thread ??= this.#newThread();
       this.#thread.write({ block, bytes, at }).then(
         () => this.#isWritten(block, at + bytes),
         (error: unknown) => this.#fail(error),
@@ -115,9 +115,9 @@ export class BlockFile {
     this.#isWritten(block, at + bytes);
   }
 
-  #newThread(from: number): WritingThread {
+  #newThread(): WritingThread {
     const { fd } = this.#handle;
-    return new WritingThread({ fd, memory: this.#memory, blockBytes: BLOCK_BYTES, from, endBytes: this.#endBytes });
+    return new WritingThread({ fd, memory: this.#memory, blockBytes: BLOCK_BYTES, endBytes: this.#endBytes });
   }
 
   #isWritten(block: number, end: number): void {

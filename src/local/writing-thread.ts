@@ -8,15 +8,16 @@ export interface WritingOptions {
   /** The blocks, one behind the other: whoever fills one must not touch it until it is written. */
   memory: SharedArrayBuffer;
   blockBytes: number;
-  /** So much stands in the file already, and counts in its sum. */
-  from: number;
   /** How long the end is that is set apart. */
   endBytes: number;
 }
 
 type Said = { isWritten: true } | { sums: FileSums } | { failed: { message: string; code: string | undefined } };
 
-/** Writes blocks into a file, in the order in which they are given, and reckons its SHA-256, in a thread of its own. */
+/**
+ * Writes blocks into a file, in the order in which they are given, and reckons its SHA-256, in a thread of its own. The sum is of what
+ * the file says, from its beginning, and not of what was meant.
+ */
 export class WritingThread {
   readonly #worker: Worker;
   readonly #waiting: { resolve(): void; reject(error: unknown): void }[] = [];
@@ -71,40 +72,36 @@ export class WritingThread {
 
 /** The thread: words of JavaScript, since a module in TypeScript cannot be started as one everywhere. */
 const WRITING = `
-const { parentPort, workerData: { fd, memory, blockBytes, from, endBytes, writeBytes } } = require('node:worker_threads');
+const { parentPort, workerData: { fd, memory, blockBytes, endBytes, writeBytes } } = require('node:worker_threads');
 const { readSync, writeSync } = require('node:fs');
 const hash = require('node:crypto').createHash('sha256');
+const chunk = Buffer.allocUnsafeSlow(blockBytes);
+let at = 0;
 let end = Buffer.alloc(0);
-function add(piece) {
-  const all = piece.length < endBytes ? Buffer.concat([end, piece]) : piece;
-  if (all === piece) hash.update(end);
-  const cut = Math.max(0, all.length - endBytes);
-  hash.update(all.subarray(0, cut));
-  end = Buffer.from(all.subarray(cut));
-}
-function addWhatIsThere() {
-  const chunk = Buffer.allocUnsafeSlow(Math.min(1048576, from));
-  for (let at = 0; at < from; ) {
-    const count = readSync(fd, chunk, 0, Math.min(chunk.length, from - at), at);
+function sumUpTo(to) {
+  while (at < to) {
+    const count = readSync(fd, chunk, 0, Math.min(chunk.length, to - at), at);
     if (count === 0) throw new Error('the file became shorter');
-    add(chunk.subarray(0, count));
+    const piece = chunk.subarray(0, count);
+    const all = count < endBytes ? Buffer.concat([end, piece]) : piece;
+    if (all === piece) hash.update(end);
+    const cut = Math.max(0, all.length - endBytes);
+    hash.update(all.subarray(0, cut));
+    end = Buffer.from(all.subarray(cut));
     at += count;
   }
 }
-let begun = false;
-parentPort.on('message', ({ block, bytes, at }) => {
+parentPort.on('message', ({ block, bytes, at: from }) => {
   try {
-    if (!begun) addWhatIsThere();
-    begun = true;
     if (block === undefined) {
       const before = hash.copy().digest('hex');
       return parentPort.postMessage({ sums: { before, sha256: hash.update(end).digest('hex'), end } });
     }
     const piece = Buffer.from(memory, block * blockBytes, bytes);
     for (let done = 0; done < bytes; )
-      done += writeSync(fd, piece, done, Math.min(writeBytes, bytes - done), at + done);
-    add(piece);
+      done += writeSync(fd, piece, done, Math.min(writeBytes, bytes - done), from + done);
     parentPort.postMessage({ isWritten: true });
+    sumUpTo(from + bytes);
   } catch (error) {
     parentPort.postMessage({ failed: { message: error.message, code: error.code } });
   }

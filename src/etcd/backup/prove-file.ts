@@ -82,7 +82,7 @@ export async function proveFile(request: FileProofRequest): Promise<ProvenFile> 
   const isBare = sums.trailer === 'none';
   const compactedTo = manifest?.proof.restored && Promise.resolve(BigInt(manifest.proof.restored.compactRevision));
   const restored = withTrial
-    ? await tryRestore({ tools, file: plain, folder, checking, compactedTo, signal }).catch(saidOf(path))
+    ? await tryRestore({ tools, file: plain, folder, checking, compactedTo, isBare, signal }).catch(saidOf(path))
     : undefined;
   const database = await checking.catch(saidOf(path));
   const differs = restored && manifest && otherThan(restored, manifest);

@@ -32,12 +32,14 @@ export interface TrialRequest {
   checking: Promise<DatabaseFacts>;
   /** What the asked member has compacted since: hashes can be compared only behind the same compaction. */
   compactedTo?: Promise<bigint> | undefined;
+  /** A database file that was copied, with no sum at its end. */
+  isBare?: boolean | undefined;
   signal: AbortSignal;
 }
 
 /**
- * Restores a snapshot, whose sum is proven, into a throw-away directory, starts etcd on it and asks it. It listens on sockets
- * in a folder of its own and on no port, it hears of no other member, and it ends with this process, however that ends.
+ * Restores a snapshot into a throw-away directory, starts etcd on it and asks it. It listens on sockets in a folder of its
+ * own and on no port, it hears of no other member, and it ends with this process, however that ends.
  * @throws what the check throws; PlayError where the snapshot cannot be restored or the copy does not start.
  */
 export async function tryRestore(request: TrialRequest): Promise<RestoredFacts> {
@@ -138,7 +140,7 @@ async function checkedBeside({ checking, signal, ...request }: TrialRequest, dat
 }
 
 async function restore(
-  { tools, file, signal }: Pick<TrialRequest, 'tools' | 'file' | 'signal'>,
+  { tools, file, isBare, signal }: Pick<TrialRequest, 'tools' | 'file' | 'isBare' | 'signal'>,
   data: string,
 ): Promise<void> {
   const member = [
@@ -148,8 +150,7 @@ async function restore(
     `trial=${PEER_URL}`,
     '--initial-advertise-peer-urls',
     PEER_URL,
-    // A copied database has no sum at its end, and that of a snapshot was looked at.
-    '--skip-hash-check',
+    ...(isBare ? ['--skip-hash-check'] : []),
   ];
   const said = await runHere(tools.snapshot, ['snapshot', 'restore', file, '--data-dir', data, ...member], signal);
   if (said.code === 0) return;
