@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { LIBRARY } from './package-root.ts';
 
 /** A line of code that someone must look at. */
 export interface CodePlace {
@@ -7,16 +8,19 @@ export interface CodePlace {
   line: number;
 }
 
-/** Where this library stands, compiled or not: what is thrown there is thrown for someone else. */
-const LIBRARY = fileURLToPath(new URL('.', import.meta.url));
-
-/** The lines of the user's own files that an error came through, innermost first; none for a fault of this library. */
-export function userPlaces(stack: string, library = LIBRARY): CodePlace[] {
+/**
+ * The lines of the user's own files that an error came through, innermost first; none for a fault of this library: what is
+ * thrown there is thrown for someone else.
+ * @param library the folders of its code.
+ */
+export function userPlaces(stack: string, library: readonly string[] = LIBRARY): CodePlace[] {
   return stack.split('\n').flatMap((frame) => {
     const [, path, line] = /^\s+at (?:async )?(?:[^(/]*\()?((?:file:\/\/)?\/.+):(\d+):\d+\)?$/.exec(frame) ?? [];
     if (path === undefined) return [];
     const file = path.startsWith('file://') ? fileURLToPath(path) : path;
-    return file.startsWith(library) || file.includes('/node_modules/') ? [] : [{ file, line: Number(line) }];
+    return library.some((folder) => file.startsWith(folder)) || file.includes('/node_modules/')
+      ? []
+      : [{ file, line: Number(line) }];
   });
 }
 

@@ -4,8 +4,8 @@ import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InputError } from '../errors.ts';
 import { suggest } from '../inventory/suggest.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Playbook } from '../runner/playbook.ts';
-import { PACKAGE_ROOT } from './folders.ts';
 import { loadFault, missingImport } from './load-fault.ts';
 
 const ENDINGS = ['.ts', '.mts', '.js', '.mjs'];

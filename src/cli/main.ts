@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { ExitCode } from '../errors.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import type { AdHocArguments, PlayArguments, ShowArguments } from './arguments.ts';
 import type { BackupsArguments, ScheduleArguments } from './backup-options.ts';
 import { readConfigFiles } from './config-file.ts';
@@ -160,8 +162,7 @@ function usageText(message: string): string {
 }
 
 function version(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 // Who reads may leave (`| head`): the run goes on to its end all the same.

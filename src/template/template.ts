@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type Handlebars from 'handlebars';
 import { InputError } from '../errors.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import { Secret } from '../secret.ts';
 
 interface Compiled {
@@ -38,11 +38,9 @@ export function renderTemplate(name: string, context: object, searchDirs: readon
   }
 }
 
-/** The package's own `templates/`: beside the nearest package.json above this file, compiled or not. */
+/** The package's own `templates/`. */
 export function packageTemplates(): string {
-  let dir = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(dir, 'package.json')) && dirname(dir) !== dir) dir = dirname(dir);
-  return join(dir, 'templates');
+  return join(PACKAGE_ROOT, 'templates');
 }
 
 function compile(text: string, path: string): (context: object) => string {

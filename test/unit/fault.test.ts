@@ -13,7 +13,7 @@ describe('the places that an error came through', () => {
     ['the library', '    at #host (file:///opt/play/src/runner/play-runner.js:1:2)', []],
     ['a package', '    at f (/home/u/node_modules/x/y.js:1:2)', []],
   ])('%s', (_, frame, places) => {
-    const found = userPlaces(`TypeError: x at /not/here.ts:1:2\n${frame}`, '/opt/play/src/');
+    const found = userPlaces(`TypeError: x at /not/here.ts:1:2\n${frame}`, ['/opt/play/src/']);
     expect(found).toEqual(places.map(([file, line]) => ({ file, line })));
   });
 });

@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PACKAGE_ROOT, searchFolders } from '../../../src/cli/folders.ts';
+import { searchFolders } from '../../../src/cli/folders.ts';
 import { loadPlaybook, playbooksIn } from '../../../src/cli/load-playbook.ts';
 import { InputError } from '../../../src/errors.ts';
+import { PACKAGE_ROOT } from '../../../src/package-root.ts';
 
 let folder: string;
 const cache = process.env.XDG_CACHE_HOME;
