@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { basename, extname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ExitCode, InputError } from '../errors.ts';
 import { table } from '../etcd/tables.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import { said } from '../schedule/command.ts';
 import { nextAfter, parseCron } from '../schedule/cron.ts';
 import { forget, isKept, keep, keeperFault, keeperHere, wantedFiles } from '../schedule/keepers.ts';
@@ -99,7 +99,7 @@ async function scheduleOf(args: ScheduleArguments): Promise<Schedule> {
     keeper,
     words: wordsOf(args, playbook, metrics && backupMetricsFile(metrics, name)),
     folder: process.cwd(),
-    command: [process.execPath, fileURLToPath(new URL('./main.js', import.meta.url))],
+    command: [process.execPath, join(PACKAGE_ROOT, 'dist/src/cli/main.js')],
     stateDir: user === own ? stateFolder() : join((await entryOf(user)).home, '.local/state', 'etcd-play/schedules'),
     metrics,
     createdAt: new Date().toISOString(),
@@ -194,11 +194,9 @@ async function show(args: ScheduleArguments): Promise<number> {
   const now = new Date();
   const shown = await Promise.all(
     (await named({ ...args, inventory: [] }, await readSchedules())).map(async (schedule): Promise<Shown> => {
-      const [state, running, fault] = await Promise.all([
-        readState(schedule),
-        isRunning(schedule),
-        keeperFault(schedule),
-      ]);
+      // In this order: a run notes its end before it lets go of the lock.
+      const [running, fault] = await Promise.all([isRunning(schedule), keeperFault(schedule)]);
+      const state = await readState(schedule);
       return { schedule, state, running, fault: scheduleFault(schedule, state, running, fault, now) };
     }),
   );

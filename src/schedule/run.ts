@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, open } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { PlayError } from '../errors.ts';
 import { nextAfter, parseCron } from './cron.ts';
@@ -26,17 +26,34 @@ export async function runSchedule(recordFile: string, onlyMissed: boolean): Prom
     runs: [run, ...before.runs],
     lastGoodAt,
   });
-  const { code, words } = await underLock(schedule, () => writeState(schedule, state(underWay)));
-  if (code === TAKEN) {
-    process.stderr.write(`the run of ${schedule.name} before this one is still under way: this one is left out\n`);
-    return 0;
+  const lock = await open(lockFile(schedule), 'a', 0o600);
+  try {
+    if (!(await locked(lock.fd))) {
+      process.stderr.write(`the run of ${schedule.name} before this one is still under way: this one is left out\n`);
+      return 0;
+    }
+    await writeState(schedule, state(underWay));
+    const { code, words } = await runUnder(lock.fd, schedule);
+    const endedAt = new Date().toISOString();
+    const isGood = code === 0;
+    const run = { startedAt, endedAt, exitCode: code, words: isGood ? [] : words };
+    const after = state(run, isGood ? endedAt : undefined);
+    // Before the lock goes: whoever finds it free, and no end, takes the run for cut off.
+    await writeState(schedule, after);
+    await writeScheduleMetrics(schedule, after);
+    return code;
+  } finally {
+    await lock.close();
   }
-  const endedAt = new Date().toISOString();
-  const isGood = code === 0;
-  const after = state({ startedAt, endedAt, exitCode: code, words: isGood ? [] : words }, isGood ? endedAt : undefined);
-  await writeState(schedule, after);
-  await writeScheduleMetrics(schedule, after);
-  return code;
+}
+
+/** Takes the lock of an open file, which all hold who have it from here, and as long as one of them lives. False: another run has it. */
+async function locked(fd: number): Promise<boolean> {
+  // Who only looks whether the lock is free holds it for a moment.
+  const child = spawn('flock', ['-w', '2', '-E', String(TAKEN), '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
+  const code = await exitOf(child, 'flock');
+  if (code !== 0 && code !== TAKEN) throw new PlayError(`flock ended with ${code}`);
+  return code === 0;
 }
 
 /** Whether its time has come since it last ran. Pure. */
@@ -45,28 +62,27 @@ export function isMissed({ every, createdAt }: Schedule, { runs }: ScheduleState
   return due !== undefined && due <= now;
 }
 
-/** The playbook in a process that holds the lock until it ends, however it ends. */
-async function underLock(schedule: Schedule, onBegin: () => Promise<void>): Promise<{ code: number; words: string[] }> {
+/** The playbook in a process that holds the lock too: should this one be killed, it still runs, and that is seen. */
+async function runUnder(fd: number, schedule: Schedule): Promise<{ code: number; words: string[] }> {
   const { command, words, folder } = schedule;
-  // Who only looks whether the lock is free holds it for a moment.
-  const line = ['-F', '-w', '2', '-E', String(TAKEN), lockFile(schedule), ...command, ...words];
-  const child = spawn('flock', line, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...before] = command;
+  const child = spawn(program!, [...before, ...words], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe', fd] });
   let text = '';
-  let begun: Promise<void> | undefined;
   const note = (to: NodeJS.WriteStream) => (chunk: string) => {
-    // Only what runs says something: without the lock there is no run to be noted.
-    begun ??= onBegin();
     to.write(chunk);
     text = `${text}${chunk}`.slice(-8_000);
   };
-  child.stdout.setEncoding('utf8').on('data', note(process.stdout));
-  child.stderr.setEncoding('utf8').on('data', note(process.stderr));
+  child.stdout!.setEncoding('utf8').on('data', note(process.stdout));
+  child.stderr!.setEncoding('utf8').on('data', note(process.stderr));
   // The run ends where it is safe to; this one waits for it, to note how.
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill(name));
-  const code = await new Promise<number>((resolve, reject) => {
-    child.once('error', (cause) => reject(new PlayError(`flock cannot be run: ${cause.message}`, { cause })));
+  const code = await exitOf(child, program!);
+  return { code, words: text.trimEnd().split('\n').slice(-LAST_LINES) };
+}
+
+function exitOf(child: ChildProcess, program: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) => reject(new PlayError(`${program} cannot be run: ${cause.message}`, { cause })));
     child.once('close', (exitCode, signal) => resolve(exitCode ?? 128 + constants.signals[signal!]));
   });
-  await begun;
-  return { code, words: text.trimEnd().split('\n').slice(-LAST_LINES) };
 }

@@ -117,7 +117,7 @@ async function status(): Promise<Status & { code: number }> {
 }
 const ended = async () => (await status()).runs.filter(({ endedAt }) => endedAt !== null).length;
 const untilRuns = (count: number) =>
-  expect.poll(ended, { timeout: 30_000, interval: 500 }).toBeGreaterThanOrEqual(count);
+  expect.poll(ended, { timeout: 120_000, interval: 500 }).toBeGreaterThanOrEqual(count);
 const metric = async (name: string) => {
   const { stdout } = await onControl(`cat ${PROM}/*.prom`);
   return Number(new RegExp(`^etcd_play_${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(stdout)?.[1]);
@@ -217,7 +217,7 @@ describe('play schedule on a control machine with systemd', () => {
 
   it('leaves a run out while one is under way, and says of one that was killed that it was cut off', async () => {
     await asWritten();
-    await expect.poll(() => show('service', 'ActiveState'), { timeout: 10_000 }).toBe('inactive');
+    await expect.poll(() => show('service', 'ActiveState'), { timeout: 60_000 }).toBe('inactive');
     const count = await ended();
     await lab.freeze('h2');
     await onControl(`systemctl start --no-block ${UNIT}`);

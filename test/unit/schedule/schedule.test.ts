@@ -173,6 +173,16 @@ describe('a run of a schedule', () => {
     expect(await isRunning(schedule)).toBe(false);
   });
 
+  it('has noted its end by the time that its lock is free', async () => {
+    // Somebody keeps its output open, and not its lock: its end is noted a second after it.
+    const { schedule, file } = recorded('short', 'sleep 1 3>&- & sleep 0.3');
+    const run = runSchedule(file, false);
+    await expect.poll(() => isRunning(schedule), { interval: 5 }).toBe(true);
+    while (await isRunning(schedule));
+    expect((await readState(schedule)).runs[0]).toMatchObject({ exitCode: 0 });
+    await run;
+  });
+
   it('is left out while the one before is under way, and not noted', async () => {
     const { schedule, file } = recorded('slow', `touch ${join(folder, 'begun')}; echo x; sleep 4`);
     const first = runSchedule(file, false);
