@@ -39,9 +39,11 @@ import {
   type SeenHost,
   sameMachines,
   serverId,
+  setAside,
   silentError,
   sizeWarning,
   startEtcd,
+  stopForGood,
   surroundingsResources,
   unitResources,
   untilMembersAgree,
@@ -216,6 +218,22 @@ export default playbook({
       }),
       play('Look again', { when: () => plan.wake.length > 0 && !run.check, hosts: run.allHosts, tasks: look }),
       play('Plan again', { when: () => plan.wake.length > 0 && !run.check, tasks: [decide] }),
+
+      play('Set aside', {
+        when: () => plan.blank.length > 0 && !run.check,
+        hosts: () => plan.blank,
+        tasks: [
+          step('Log without a record is put aside', async ({ host, connect }) => {
+            const connection = await connect();
+            await stopForGood(connection);
+            // It may have come to write one, before it was stopped.
+            const { facts } = await lookAtHost(connection, own(host));
+            if (!facts.data.isBlank) return { skipped: true };
+            const places = await setAside(connection, own(host), { now: new Date() });
+            return { changed: true, summary: places.join(' ') };
+          }),
+        ],
+      }),
 
       play('Prepare', {
         when: () => plan.wake.length === 0,

@@ -3,6 +3,7 @@ import { quote } from '../connection/quote.ts';
 import { archiveProbe } from '../resource/archive.ts';
 import { entryOfLog, staysTest } from './data-parts.ts';
 import { parseListeners, parseLocalAddresses } from './proc-net.ts';
+import { LogReader } from './wal.ts';
 
 export interface ObserveRequest {
   dataDir: string;
@@ -83,8 +84,10 @@ export interface DataState {
   logIsMount?: boolean;
   /** `none`: absent or empty; `etcd`: it holds a `member` directory; `foreign`: it holds something else. */
   kind: 'none' | 'etcd' | 'foreign';
-  /** Write-ahead log files: what makes a directory the memory of a member. */
+  /** Write-ahead log files with a record in them: what makes a directory the memory of a member. */
   walFiles: number;
+  /** There is a log, and not one record in it: etcd was ended in the moment between. */
+  isBlank?: boolean;
   /** Is there a database? */
   database: boolean;
   /** Some of what stands there, for a message. */
@@ -124,6 +127,8 @@ export function observeScript(request: ObserveRequest): string {
     ...(logEntry === undefined ? [] : [`echo ${quote(`log-entry ${logEntry}`)}`]),
     block('data', `ls -A -- ${data} 2>/dev/null`),
     `w=0; for f in ${wal}/*.wal; do [ -e "$f" ] && w=$((w+1)); done; echo "wal $w"`,
+    // While it serves, its log has records: no need to look.
+    `case $w$u in 1*ActiveState=active*) ;; 1*) echo "log-head $(od -An -v -tx1 -N ${HEAD_BYTES} -- ${wal}/${FIRST_LOG} 2>/dev/null | tr -d ' \\n')" ;; esac`,
     `[ -e ${data}/member/snap/db ] && echo "database 1"`,
     moveProbe(dataDir, walDir),
     `echo "release $(${archiveProbe(releaseDir)})"`,
@@ -134,6 +139,10 @@ export function observeScript(request: ObserveRequest): string {
     ':',
   ].join('\n');
 }
+
+/** The first file of a log. What etcd makes it with takes some 130 bytes; records follow. */
+const FIRST_LOG = `${'0'.repeat(16)}-${'0'.repeat(16)}.wal`;
+const HEAD_BYTES = 512;
 
 function moveProbe(dataDir: string, walDir: string | undefined): string {
   const data = quote(dataDir);
@@ -162,6 +171,7 @@ export function parseFacts(stdout: string): HostFacts {
   const { values, blocks, disks, strayBinaries, moves } = split(stdout);
   const own = new Set([...(blocks.get('sockets') ?? '').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
   const unit = new Map((blocks.get('unit') ?? '').split('\n').map((line) => cut(line, '=')));
+  const isBlank = isBlankLog(values.get('log-head') ?? '');
   const entries = (blocks.get('data') ?? '')
     .split('\n')
     .filter((entry) => entry !== '' && !isHarmless(entry, values.get('log-entry')));
@@ -192,7 +202,8 @@ export function parseFacts(stdout: string): HostFacts {
       ...(values.has('data-mount') && { isMount: true }),
       ...(values.has('log-mount') && { logIsMount: true }),
       kind: entries.length === 0 ? 'none' : entries.includes('member') ? 'etcd' : 'foreign',
-      walFiles: Number(values.get('wal') ?? 0),
+      walFiles: isBlank ? 0 : Number(values.get('wal') ?? 0),
+      ...(isBlank && { isBlank }),
       database: values.has('database'),
       entries,
     },
@@ -203,6 +214,12 @@ export function parseFacts(stdout: string): HostFacts {
     ...(moves.moving.length + moves.arriving.length > 0 && { moves }),
     disks,
   };
+}
+
+function isBlankLog(headHex: string): boolean {
+  const reader = new LogReader(FIRST_LOG);
+  reader.push(Buffer.from(headHex, 'hex'));
+  return reader.isBlank;
 }
 
 function environmentOf(blocks: ReadonlyMap<string, string>): Map<string, string> {

@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { openGate, reachedGate, shutGate } from './gate.ts';
-import { type PlayResult, runPlay } from './play.ts';
+import { killAt, type PlayResult, runPlay } from './play.ts';
 import { etcdctl, fingerprint, membersSeenBy } from './witness.ts';
 
 const LAB = 'mx-interrupted';
@@ -39,16 +39,17 @@ async function clusterOf(hosts: readonly string[], name = hosts.join('-')): Prom
   return { hosts, inventory, pki };
 }
 
-const create = (cluster: Cluster, onLine?: (line: string, child: ChildProcess) => void): Promise<PlayResult> =>
-  runPlay(['create_etcd', '-i', cluster.inventory, '--output', 'lines'], onLine ? { onLine } : {});
+const create = (
+  cluster: Cluster,
+  onLine?: (line: string, child: ChildProcess) => void,
+  env: NodeJS.ProcessEnv = {},
+): Promise<PlayResult> =>
+  runPlay(['create_etcd', '-i', cluster.inventory, '--output', 'lines'], { env, ...(onLine && { onLine }) });
 
-/** Kills `play` as soon as it has printed that line for the `times`th time. False when it ended before. */
-async function killedAt(cluster: Cluster, line: RegExp, times = 1): Promise<boolean> {
-  let seen = 0;
-  const { code } = await create(cluster, (text, child) => {
-    if (line.test(text) && ++seen === times) child.kill('SIGKILL');
-  });
-  return code === null;
+/** Kills `play` as soon as it has printed that line for the `times`th time. */
+async function killedAt(cluster: Cluster, line: RegExp, times = 1): Promise<void> {
+  const { code, text } = await create(cluster, undefined, killAt(line, times));
+  expect(code, `${line}: ${text}`).toBeNull();
 }
 
 /** As if create_etcd had never been here; what takes long, the release, is left where it is. */
@@ -105,12 +106,16 @@ async function completes(cluster: Cluster): Promise<PlayResult> {
 /** The same, and that nothing is left to do: a further run touches nothing. */
 async function completesForGood(cluster: Cluster): Promise<PlayResult> {
   const finished = await completes(cluster);
+  await isFinished(cluster);
+  return finished;
+}
+
+async function isFinished(cluster: Cluster): Promise<void> {
   const prints = await onEach(cluster.hosts, (host) => fingerprint(lab, host));
   const again = await create(cluster);
   expect(again.code, again.text).toBe(0);
   expect(again.stdout).not.toMatch(/changed=[1-9]/);
   expect(await onEach(cluster.hosts, (host) => fingerprint(lab, host))).toEqual(prints);
-  return finished;
 }
 
 async function isOneCluster({ hosts }: Cluster): Promise<void> {
@@ -150,7 +155,7 @@ describe('create_etcd that was killed', () => {
     ];
     let before = await remains(three);
     for (const point of points) {
-      expect(await killedAt(three, point), String(point)).toBe(true);
+      await killedAt(three, point);
       const after = await remains(three);
       for (const [what, content] of before) expect(after.get(what), `${what} after ${point}`).toBe(content);
       before = after;
@@ -172,7 +177,7 @@ describe('create_etcd that was killed', () => {
     await unform(three);
     // Something to prepare on each host, so that these tasks are printed too.
     await onEach(HOSTS, (host) => lab.exec(host, 'rm -f /etc/systemd/system/etcd.service'));
-    expect(await killedAt(three, line, times)).toBe(true);
+    await killedAt(three, line, times);
     await completesForGood(three);
   });
 
@@ -203,10 +208,83 @@ describe('create_etcd that was killed', () => {
   it('asks those that were started and are stopped again, before it starts the rest', async () => {
     await unform(three);
     await lab.exec('h1', 'systemctl start --no-block etcd');
-    await expect.poll(() => on('h1', 'ls /var/lib/etcd/member/wal'), { timeout: 10_000 }).toContain('.wal');
+    // It has written down who its peers are by then.
+    const words = 'journalctl -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show etcd -p InvocationID --value)';
+    await expect.poll(() => on('h1', words), { timeout: 10_000 }).toContain('is starting a new election');
     await lab.exec('h1', 'systemctl stop etcd');
     const { stdout } = await completes(three);
     expect(stdout).toMatch(/changed: \[h1\] Member with data is started and asked/);
+  });
+});
+
+/** Ends a first start of etcd in the milliseconds between making its log and the first record in it. */
+async function endedBeforeItsFirstRecord(host: string): Promise<void> {
+  const log = '/var/lib/etcd/member/wal/0000000000000000-0000000000000000.wal';
+  for (let tries = 0; tries < 20; tries++) {
+    // What etcd makes a log with takes less than 256 bytes.
+    const script = [
+      'rm -rf /var/lib/etcd/member; systemctl reset-failed etcd; systemctl start --no-block etcd',
+      `timeout 10 sh -c 'until [ -e ${log} ]; do :; done'; systemctl kill --signal=KILL etcd; systemctl stop etcd`,
+      `tail -c +257 ${log} | head -c 65536 | tr -d '\\0' | wc -c`,
+    ];
+    if ((await on(host, script.join('\n'))).trim() === '0') return;
+  }
+  throw new Error('etcd was too quick each time');
+}
+
+describe('create_etcd where etcd was ended before the first record of its log', () => {
+  let three: Cluster;
+  beforeAll(async () => {
+    three = await clusterOf(HOSTS);
+  });
+  beforeEach(() => unform(three));
+
+  /** What it made is not lost: it lies beside, and stays there. */
+  const finished = async ({ code, stdout, text }: PlayResult) => {
+    expect(code, text).toBe(0);
+    expect(stdout).toMatch(/h1 +etcd was ended here before the first record of its log: what it made is put aside/);
+    const [, place] = /changed: \[h1\] Log without a record is put aside \((\S+)\)/.exec(stdout) ?? [];
+    expect(place, stdout).toMatch(/^\/var\/lib\/etcd\.aside-\d{8}T\d{6}Z$/);
+    expect(await on('h1', `ls ${place}/member`)).toBe('snap\nwal\n');
+    await isOneCluster(three);
+    await isFinished(three);
+    await lab.exec('h1', `rm -r ${place}`);
+  };
+
+  it('puts aside what it made, and forms the cluster', async () => {
+    await endedBeforeItsFirstRecord('h1');
+    await finished(await create(three));
+  });
+
+  it('does the same where it was started again since, which never comes to an end', async () => {
+    await endedBeforeItsFirstRecord('h1');
+    await lab.exec('h1', 'systemctl start --no-block etcd');
+    await finished(await create(three));
+  });
+
+  it('does the same where the others have formed the cluster without it', async () => {
+    await endedBeforeItsFirstRecord('h1');
+    await onEach(['h2', 'h3'], (host) => lab.exec(host, 'systemctl start etcd'));
+    await finished(await create(three));
+  });
+
+  it('wakes those that have data first, and does not touch it where they know it as a member', async () => {
+    await endedBeforeItsFirstRecord('h1');
+    await lab.exec('h1', 'mv /var/lib/etcd/member /var/lib/etcd.without-a-record');
+    expect((await create(three)).code).toBe(0);
+    await onEach(HOSTS, (host) => lab.exec(host, 'systemctl stop etcd'));
+    await asIfNotSettled(three);
+    await lab.exec(
+      'h1',
+      'mv /var/lib/etcd/member /var/lib/etcd.true; mv /var/lib/etcd.without-a-record /var/lib/etcd/member',
+    );
+    const refused = await create(three);
+    expect(refused.code, refused.text).toBe(2);
+    expect(refused.text).toMatch(/h1: the cluster lists this host as a member, but it has lost its write-ahead log/);
+    expect(refused.text).toContain('play replace_etcd -l h1');
+    expect(await on('h1', 'ls /var/lib/etcd/member; systemctl is-active etcd')).toBe('snap\nwal\ninactive\n');
+    await lab.exec('h1', 'rm -r /var/lib/etcd/member; mv /var/lib/etcd.true /var/lib/etcd/member');
+    await completesForGood(three);
   });
 });
 
@@ -329,13 +407,17 @@ describe('create_etcd that loses a host on the way', () => {
   /** Loses hosts while they stand at a gate, brings them back, and gives what was said and how long it took. */
   async function loses(hosts: readonly string[], pattern: string, { lose, find }: typeof cut): Promise<PlayResult> {
     await onEach(hosts, (host) => shutGate(lab, host, { pattern }));
-    const run = create(three);
+    const told = new Map<string, number>();
+    const run = create(three, (line) => {
+      const host = /\[(h\d)\].*connection lost/.exec(line)?.[1];
+      if (host !== undefined && !told.has(host)) told.set(host, performance.now());
+    });
     expect(await onEach(hosts, (host) => reachedGate(lab, host))).toEqual(hosts.map(() => true));
     const lostAt = performance.now();
     await onEach(hosts, lose);
     try {
       const lost = await run;
-      expect(performance.now() - lostAt, lost.text).toBeLessThan(NOTICED_MS);
+      for (const host of hosts) expect(told.get(host)! - lostAt, lost.text).toBeLessThan(NOTICED_MS);
       expect(lost.code, lost.text).toBe(4);
       for (const host of hosts) {
         expect(lost.text).toMatch(

@@ -165,7 +165,7 @@ export function refuseFormed(seen: SeenHost, list: Member[] | undefined, hosts: 
       ];
     }
     // Listed but never started: the forming was interrupted before it came to this host. It may go on.
-    if (member && !hasEverStarted(seen, hosts) && !facts.data.database) return [];
+    if (member && !hasEverStarted(seen, hosts) && (!facts.data.database || facts.data.isBlank)) return [];
     const what = facts.data.database ? 'has lost its write-ahead log' : 'has lost its data';
     return [
       {

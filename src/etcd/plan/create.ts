@@ -44,11 +44,15 @@ export type CreatePlan =
        * cluster had formed. While this is not empty the plan ends here, and is made anew afterwards.
        */
       wake: string[];
+      /** Hosts whose log has not one record: what there is is put aside, before they are started. */
+      blank: string[];
       start: string[];
       /** Hosts whose configuration still says `new` although the cluster has formed, or will have. */
       settle: string[];
       steps: PlanStep[];
     };
+
+type Begun = Exclude<CreatePlan, { kind: 'refused' }>;
 
 /**
  * What `create_etcd` has to do, from what is really there; the same for a first run, a run after an interruption and a
@@ -76,7 +80,8 @@ export function planCreate(observation: CreateObservation): CreatePlan {
   }
 
   const install = names(acted.filter((seen) => !isInstalled(seen)));
-  const start = names(acted.filter((seen) => !isRunning(seen)));
+  const blank = names(acted.filter(({ facts }) => facts.data.isBlank));
+  const start = names(acted.filter((seen) => !isRunning(seen) || seen.facts.data.isBlank));
   // A forming writes `new` everywhere, also where an older etcd.conf without data said something else.
   const settle = names(acted.filter((seen) => !formed || stateOf(seen) !== 'existing'));
   const begun = hosts.some(hasData);
@@ -87,11 +92,13 @@ export function planCreate(observation: CreateObservation): CreatePlan {
   const state = formed ? 'existing' : 'new';
   const clusterId = hosts.find((seen) => seen.api)?.api?.status.clusterId;
   if (wake.length > 0) {
-    return { kind, formed, clusterId, state, install: [], wake, start: [], settle: [], steps: [wakeStep(wake)] };
+    return { kind, formed, clusterId, state, install: [], wake, ...NOTHING_DUE, steps: [wakeStep(wake)] };
   }
-  const due = { install, start, settle };
+  const due = { install, blank, start, settle };
   return { kind, formed, clusterId, state, wake, ...due, steps: steps(hosts, { formed, ...due }) };
 }
+
+const NOTHING_DUE = { blank: [], start: [], settle: [] };
 
 function wakeStep(hosts: string[]): PlanStep {
   const does = 'start these, which have data, and ask them whether the cluster had formed; then plan anew';
@@ -100,7 +107,7 @@ function wakeStep(hosts: string[]): PlanStep {
 
 function steps(
   hosts: readonly SeenHost[],
-  { formed, install, start, settle }: { formed: boolean; install: string[]; start: string[]; settle: string[] },
+  { formed, install, blank, start, settle }: Pick<Begun, 'formed' | 'install' | 'blank' | 'start' | 'settle'>,
 ): PlanStep[] {
   const version = hosts[0]?.settings.version;
   const quorum = quorumOf(hosts.length);
@@ -108,6 +115,14 @@ function steps(
   if (install.length > 0) {
     const undo = 'remove the versioned directory';
     all.push({ hosts: install, does: `install etcd ${version}`, quorum: 'none', undo });
+  }
+  if (blank.length > 0) {
+    all.push({
+      hosts: blank,
+      does: 'etcd was ended here before the first record of its log: what it made is put aside',
+      quorum: 'none',
+      undo: 'move it back',
+    });
   }
   if (!formed) {
     all.push({

@@ -1,7 +1,7 @@
 import { parseEnvironmentFile } from '../configuration.ts';
 import { quorumOf } from '../quorum.ts';
-import type { LogFacts } from '../recover/wal.ts';
 import type { RestoredMark } from '../restore/mark.ts';
+import type { LogFacts } from '../wal.ts';
 import type { MemberPair } from './action.ts';
 import { hasData, type SeenHost } from './seen.ts';
 import { assess, type ClusterSight } from './sight.ts';

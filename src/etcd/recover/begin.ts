@@ -34,7 +34,7 @@ export async function* beginAnew(
 ): AsyncGenerator<Play> {
   const { run } = cluster;
   const settings = cluster.own(host);
-  const places = new RecoverPlaces(settings, cluster.seen(host).facts.data.isMount ?? false);
+  const places = new RecoverPlaces(settings, cluster.lastSeen(host).facts.data.isMount ?? false);
   const others = cluster.hosts.filter((one) => one !== host && run.hosts.includes(one));
   const ran = cluster
     .sight()

@@ -7,8 +7,8 @@ import { dataParts, hasOwnLog, staysTest } from '../data-parts.ts';
 import type { HostData } from '../plan/survivors.ts';
 import { markPath, parseMark } from '../restore/mark.ts';
 import type { EtcdSettings } from '../variables.ts';
+import { type LogFacts, LogReader } from '../wal.ts';
 import { recoveringMark } from './places.ts';
-import { type LogFacts, LogReader } from './wal.ts';
 
 /** A database of gigabytes is read wholly to tell its revision. */
 const STATUS_MS = 900_000;

@@ -4,7 +4,7 @@ import { parseEnvironmentFile } from '../../../../src/etcd/configuration.ts';
 import { type CreatePlan, planCreate } from '../../../../src/etcd/plan/create.ts';
 import type { CreateObservation, SeenHost } from '../../../../src/etcd/plan/seen.ts';
 import { type Chance, chance } from '../../inventory/random.ts';
-import { ACTIVATING, ACTIVE, CA, DATA, status, Wanted, withFacts } from './observed.ts';
+import { ACTIVATING, ACTIVE, BLANK, CA, DATA, status, Wanted, withFacts } from './observed.ts';
 
 const clusters = [1, 2, 3, 5].map((size) => new Wanted(size));
 const SEEDS = 6_000;
@@ -19,6 +19,7 @@ function anyHost(wanted: Wanted, host: string, { percent, pick }: Chance): SeenH
   if (state !== 'none' && percent(60)) seen = withFacts(seen, DATA);
   if (percent(5)) seen = withFacts(seen, DATA);
   if (percent(3)) seen = withFacts(seen, { data: { kind: 'etcd', walFiles: 0, database: true, entries: ['member'] } });
+  if (percent(4)) seen = withFacts(seen, BLANK);
   if (percent(3)) seen = withFacts(seen, { data: { kind: 'foreign', walFiles: 0, database: false, entries: ['x'] } });
   if (percent(10)) seen = withFacts(seen, { binaryInUse: false });
   if (percent(2)) seen = withFacts(seen, { ca: 'another' });
@@ -121,7 +122,7 @@ describe('a plan, whatever is seen', () => {
       const turned = planCreate({ ...observation, hosts: [...observation.hosts].reverse() });
       if (turned.kind !== plan.kind) return `${plan.kind}, the other way round ${turned.kind}`;
       if (!acts(plan) || !acts(turned)) return undefined;
-      for (const key of ['install', 'wake', 'start', 'settle'] as const) {
+      for (const key of ['install', 'wake', 'blank', 'start', 'settle'] as const) {
         if (plan[key].toSorted().join() !== turned[key].toSorted().join()) return `${key} differs`;
       }
       return plan.state === turned.state ? undefined : 'state differs';
@@ -163,17 +164,28 @@ describe('a plan, whatever is seen', () => {
   it('wakes only hosts that have data and are silent, and does nothing else before they have spoken', () => {
     always((plan, { hosts }) => {
       if (!acts(plan) || plan.wake.length === 0) return undefined;
-      if (plan.install.length + plan.start.length + plan.settle.length > 0) return 'it does more';
+      if (plan.install.length + plan.blank.length + plan.start.length + plan.settle.length > 0) return 'it does more';
       if (plan.steps.length !== 1) return 'it shows more';
       const wrong = hosts.find((seen) => plan.wake.includes(seen.host) && (isEmpty(seen) || seen.api || seen.peers));
       return wrong && `${wrong.host} is woken`;
     });
   });
 
+  it('puts aside only what has no record, and starts each of these', () => {
+    always((plan, { hosts }) => {
+      if (!acts(plan)) return undefined;
+      const wrong = hosts.find(
+        ({ host, facts }) => plan.blank.includes(host) && (!facts.data.isBlank || !plan.start.includes(host)),
+      );
+      return wrong && `${wrong.host} is put aside`;
+    });
+    expect(all.filter(({ plan }) => acts(plan) && plan.blank.length > 0).length).toBeGreaterThan(20);
+  });
+
   it('acts on no host that -l leaves out', () => {
     always((plan, { limited }) => {
       if (!acts(plan)) return undefined;
-      const touched = [...plan.install, ...plan.wake, ...plan.start, ...plan.settle];
+      const touched = [...plan.install, ...plan.wake, ...plan.blank, ...plan.start, ...plan.settle];
       const outside = touched.find((host) => !limited.includes(host));
       return outside && `${outside} is left out by -l`;
     });

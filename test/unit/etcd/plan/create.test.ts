@@ -11,7 +11,7 @@ import { given } from '../given.ts';
 interface Sketch {
   /** What etcd.conf says of the cluster's state; left out: there is no etcd.conf. */
   conf?: 'new' | 'existing';
-  data?: boolean;
+  data?: boolean | 'blank';
   service?: 'inactive' | 'active' | 'activating' | 'auto-restart';
   /** The client API answers: there is a quorum. */
   api?: boolean;
@@ -58,7 +58,13 @@ function seen(sketches: Record<string, Sketch>): SeenHost[] {
       },
       configuration: conf && configuration(conf),
       ca: undefined,
-      data: { kind: data ? 'etcd' : 'none', walFiles: data ? 1 : 0, database: data, entries: [] },
+      data: {
+        kind: data ? 'etcd' : 'none',
+        walFiles: data === true ? 1 : 0,
+        ...(data === 'blank' && { isBlank: true }),
+        database: data !== false,
+        entries: [],
+      },
       releaseSum: conf ? 'sum' : '',
       binaryTarget: conf ? '/opt/etcd/v3.5.16/etcd' : '',
       binaryInUse: conf !== undefined,
@@ -141,6 +147,30 @@ describe('a run goes on where the last one was interrupted', () => {
       'some have data and are silent while one is empty: these are asked first, and nothing else is done before',
       { h1: stopped, h2: ready, h3: stopped },
       { wake: ['h1', 'h3'], start: [], install: [], settle: [] },
+    ],
+    [
+      'one was ended before the first record of its log, and is started anew without it',
+      { h1: { conf: 'new', data: 'blank' }, h2: ready, h3: ready },
+      { state: 'new', blank: ['h1'], start: NAMES, wake: [] },
+    ],
+    [
+      'the same, and it was started again by somebody: it never comes to itself',
+      { h1: { conf: 'new', data: 'blank', service: 'activating' }, h2: ready, h3: ready },
+      { state: 'new', blank: ['h1'], start: NAMES, wake: [] },
+    ],
+    [
+      'the same, and others have data: they are asked first',
+      { h1: { conf: 'new', data: 'blank' }, h2: stopped, h3: ready },
+      { wake: ['h2'], blank: [], start: [] },
+    ],
+    [
+      'the same, and the others have formed without it: it joins what exists',
+      {
+        h1: { conf: 'new', data: 'blank' },
+        h2: { ...stopped, service: 'active', api: true, peers: ['h2', 'h3'] },
+        h3: { ...stopped, service: 'active', api: true, peers: ['h2', 'h3'] },
+      },
+      { formed: true, state: 'existing', blank: ['h1'], start: ['h1'], settle: NAMES },
     ],
     [
       'one ends again and again: it is started anew with what is right now, not waited for',

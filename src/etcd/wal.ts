@@ -1,5 +1,5 @@
-import { fieldsOf } from '../grpc/protobuf.ts';
 import { crc32c } from './crc32c.ts';
+import { fieldsOf } from './grpc/protobuf.ts';
 
 /** What the newest file of a member's write-ahead log says of it (E/server/storage/wal: `encoder.go`, `walpb`, `raftpb`). */
 export interface LogFacts {
@@ -29,6 +29,7 @@ export class LogReader {
   #ended = false;
   #sum = 0;
   #at = 0;
+  #isBegun = false;
   readonly #facts: LogFacts;
 
   /** @param name of the file: `<sequence>-<index of its first entry>.wal`. A file that was just begun has no entry yet. */
@@ -53,6 +54,15 @@ export class LogReader {
   /** What it has come to, when all is read. */
   get facts(): LogFacts {
     return { ...this.#facts };
+  }
+
+  /**
+   * It was read to its end, and holds nothing but what etcd makes a log with. A member writes before it speaks (raft): nobody has
+   * had a vote or an answer of this one. etcd does not start on such a log, as it says who the member is but not who the others are.
+   */
+  get isBlank(): boolean {
+    const { fault, memberId } = this.#facts;
+    return this.#ended && fault === undefined && memberId !== '' && !this.#isBegun;
   }
 
   #take(record: Buffer, bytes: number): void {
@@ -92,7 +102,11 @@ export class LogReader {
     if (type === METADATA) {
       facts.memberId = number(1).toString(16);
       facts.clusterId = number(2).toString(16);
-    } else if (type === ENTRY) {
+      return;
+    }
+    // It is made with a snapshot at 0, that is with none.
+    if (type !== SNAPSHOT || number(1) > 0n) this.#isBegun = true;
+    if (type === ENTRY) {
       // A new leader may have overwritten what was not committed: the last one counts, also where its index is lower.
       facts.term = number(2);
       facts.index = number(3);

@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { crc32c } from '../../../../src/etcd/recover/crc32c.ts';
-import { type LogFacts, LogReader } from '../../../../src/etcd/recover/wal.ts';
-import { realSnapshot } from '../backup/real-etcd.ts';
+import { crc32c } from '../../../src/etcd/crc32c.ts';
+import { type LogFacts, LogReader } from '../../../src/etcd/wal.ts';
+import { realSnapshot } from './backup/real-etcd.ts';
 
 const VERSIONS = ['3.3.25', '3.4.23', '3.5.16'];
 const PUTS = 30;
@@ -69,6 +69,42 @@ describe.each(VERSIONS)('the log of a member of etcd %s', (version) => {
       expect(facts.index, `${cut}`).toBeLessThanOrEqual(read(name, bytes).index);
       expect(read(name, bytes.subarray(0, end - cut)).fault, `${cut}`).toBeUndefined();
     }
+  });
+});
+
+/** What etcd makes a log with: a sum, who it is, and a snapshot of nothing. */
+function asMade(bytes: Buffer): Buffer {
+  let end = 0;
+  for (let record = 0; record < 3; record++) {
+    const high = bytes.readUInt8(end + 7);
+    end += 8 + bytes.readUIntLE(end, 6) + (high & 0x80 ? high & 0x07 : 0);
+  }
+  return bytes.subarray(0, end);
+}
+
+describe.each(VERSIONS)('a log of etcd %s without a record', (version) => {
+  const isBlank = (bytes: Buffer) => {
+    const reader = new LogReader(logs.get(version)!.name);
+    reader.push(bytes);
+    return reader.isBlank;
+  };
+
+  it('is told from one that has a record, by its first 512 bytes', () => {
+    const { bytes } = logs.get(version)!;
+    const made = asMade(bytes);
+    expect(isBlank(Buffer.concat([made, Buffer.alloc(512 - made.length)]))).toBe(true);
+    expect(isBlank(bytes.subarray(0, 512))).toBe(false);
+    expect(isBlank(bytes)).toBe(false);
+  });
+
+  it('is none where it cannot be read to its end, or is damaged', () => {
+    const made = asMade(logs.get(version)!.bytes);
+    expect(isBlank(made)).toBe(false);
+    expect(isBlank(Buffer.alloc(512))).toBe(false);
+    expect(isBlank(Buffer.alloc(0))).toBe(false);
+    const bad = Buffer.concat([made, Buffer.alloc(64)]);
+    bad[40]! ^= 0x01;
+    expect(isBlank(bad)).toBe(false);
   });
 });
 
