@@ -24,6 +24,8 @@ export interface VersionApi {
 
 const QUICK_MS = 5_000;
 const ORDER_MS = 15_000;
+/** gRPC's DEADLINE_EXCEEDED and UNAVAILABLE. */
+const NO_ANSWER = [4, 14];
 const ORDERS = { validate: 0, enable: 1, cancel: 2 } as const;
 
 export async function openVersionApi(
@@ -41,7 +43,8 @@ export async function openVersionApi(
         await session.ask('/etcdserverpb.Auth/Authenticate', message({}), QUICK_MS);
         return true;
       } catch (error) {
-        if (!(error instanceof GrpcError)) throw error;
+        // Without a leader it cannot tell.
+        if (!(error instanceof GrpcError) || NO_ANSWER.includes(error.status)) throw error;
         return !/authentication is not enabled/.test(error.message);
       }
     },

@@ -64,7 +64,7 @@ export async function* carryOut<A>(cluster: LiveCluster, operation: Operation<A>
   while (plan.actions.length > 0) {
     const [made, ...rest] = plan.actions as [Planned<A>, ...Planned<A>[]];
     const { name, ...doing } = operation.perform(made.action);
-    const lookAgain = once('Cluster is looked at again', () => cluster.lookAgain());
+    const lookAgain = once('Cluster is looked at again', () => cluster.lookWhenSettled());
     const tasks = doing.tasks;
     yield {
       name,

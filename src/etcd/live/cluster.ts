@@ -16,7 +16,7 @@ import type { HostFacts } from '../observe.ts';
 import type { MemberPair } from '../plan/action.ts';
 import type { Refusal } from '../plan/plan.ts';
 import type { SeenHost } from '../plan/seen.ts';
-import { assess, type ClusterSight, type ClusterState, type LostHost } from '../plan/sight.ts';
+import { assess, type ClusterSight, type ClusterState, isSettling, type LostHost } from '../plan/sight.ts';
 import { ARCHITECTURES, type ClockReading, clockComplaints, hostComplaints } from '../preflight.ts';
 import { type EtcdSettings, type GivenVariable, readClusterSettings } from '../variables.ts';
 import { noIdentityError, noLeaderError } from './errors.ts';
@@ -30,6 +30,10 @@ interface OpenOptions {
   mayHaveEnded?: boolean;
 }
 
+/** How many election timeouts a cluster may take to choose a leader, before it is taken as it is. */
+const ELECTIONS = 10;
+const POLL_MS = 200;
+
 /**
  * A running cluster, as an operation sees it and reaches it. Nothing of it is kept: a run that was ended finds it again
  * by looking. Hosts that are lost are noted, not failed on: which of them matter is for plans to say.
@@ -40,11 +44,14 @@ export class LiveCluster {
   #identity: ClientIdentity;
   #settings: Map<string, EtcdSettings>;
   readonly #seen = new Map<string, SeenHost>();
+  readonly #lastSeen = new Map<string, SeenHost>();
   readonly #lost = new Map<string, LostHost>();
   readonly #clocks = new Map<string, ClockReading>();
   readonly #answers = new Map<string, MemberAnswer>();
   /** Another version is what the operation brings: nothing to be warned of. */
   #brings = false;
+  /** It was waited for in vain: how it stands does not change by itself. */
+  #stands = false;
 
   private constructor(run: RunContext, ca: string, identity: ClientIdentity, settings: Map<string, EtcdSettings>) {
     this.run = run;
@@ -116,17 +123,42 @@ export class LiveCluster {
     return [...this.#settings.values()];
   }
 
-  /** Tasks that look at all hosts, and ask their members. */
-  look(): Task[] {
+  /** Tasks that look at all hosts, and ask their members. `asItIs`: also in the midst of an election. */
+  look({ asItIs = false } = {}): Task[] {
+    const judge = async () => {
+      if (!asItIs) await this.#untilSettled();
+      await this.#goByVersion();
+    };
     return [
       step('Host is looked at', ({ host }) => this.#lookAt(host, true), { check: 'run' }),
-      once('Cluster is judged', () => this.#settle(), { check: 'run' }),
+      once('Cluster is judged', judge, { check: 'run' }),
     ];
   }
 
-  /** The same, within a task: after each change. */
+  /** The same, within a task: as it is now. */
   async lookAgain(): Promise<void> {
     await Promise.all(this.run.allHosts.map((host) => this.#lookAt(host, false)));
+  }
+
+  /** The same, after a change: as it stands once a leader is chosen. */
+  async lookWhenSettled(): Promise<void> {
+    await this.lookAgain();
+    await this.#untilSettled();
+  }
+
+  /** What is seen while a leader is chosen is not how the cluster stands. */
+  async #untilSettled(): Promise<void> {
+    const longest = Math.max(...this.allSettings.map(({ electionTimeoutMs }) => electionTimeoutMs));
+    const deadline = performance.now() + ELECTIONS * longest;
+    while (isSettling(this.state())) {
+      if (this.#stands || performance.now() > deadline || this.run.signal.aborted) {
+        this.#stands = true;
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await this.lookAgain();
+    }
+    this.#stands = false;
   }
 
   sight(): ClusterSight {
@@ -142,8 +174,17 @@ export class LiveCluster {
     return assess(this.sight());
   }
 
+  /** @throws UnreachableError for a host that is lost. */
   seen(host: string): SeenHost {
-    return this.#seen.get(host)!;
+    const seen = this.#seen.get(host);
+    if (seen) return seen;
+    const reason = this.#lost.get(host)?.reason ?? 'it was not looked at';
+    throw new UnreachableError(reason, { host, next: 'Bring the host back, then run the same command again.' });
+  }
+
+  /** The same of a host that may be lost since: what lies where on its disks does not change by that. */
+  lastSeen(host: string): SeenHost {
+    return this.#lastSeen.get(host)!;
   }
 
   isSeen(host: string): boolean {
@@ -244,7 +285,9 @@ export class LiveCluster {
       const { api, status, peers } = answer;
       // What is wanted is compared by its settings; the list of members is compared by itself.
       const wanted = this.#wanted(host, facts.machine);
-      this.#seen.set(host, { host, settings: this.own(host), facts, wanted, api, status, peers });
+      const seen = { host, settings: this.own(host), facts, wanted, api, status, peers };
+      this.#seen.set(host, seen);
+      this.#lastSeen.set(host, seen);
       return api
         ? { summary: `etcd ${api.status.version}` }
         : { summary: runs ? 'etcd does not answer' : 'etcd does not run' };
@@ -296,7 +339,7 @@ export class LiveCluster {
   }
 
   /** The cluster's own version is what counts, whatever the inventory says: another one is brought by upgrade_etcd. */
-  async #settle(): Promise<void> {
+  async #goByVersion(): Promise<void> {
     const [running] = this.state().versions;
     const wanted = this.allSettings[0]!.version;
     if (running === undefined || running === wanted) return;

@@ -22,7 +22,8 @@ export async function lookAtVersions(cluster: LiveCluster, { checkV2 }: { checkV
   const looks = await Promise.all(cluster.hosts.map(async (host) => lookAt(cluster, host, checkV2)));
   const told = looks.flatMap(({ told: one }) => one ?? []);
   const leader = cluster.state().leader?.host;
-  const first = looks.find(({ host }) => host === leader)?.told ?? told[0];
+  const first =
+    looks.find(({ host }) => host === leader)?.told ?? told.find(({ auth }) => auth !== undefined) ?? told[0];
   return {
     hosts: new Map(looks.map(({ host, versions }) => [host, versions])),
     cluster: first?.cluster,
@@ -36,7 +37,8 @@ export async function lookAtVersions(cluster: LiveCluster, { checkV2 }: { checkV
 
 interface Told extends Omit<SpokenVersions, 'server'> {
   cluster: Minor | undefined;
-  auth: boolean;
+  /** Undefined without a leader: the rest each member knows by itself. */
+  auth: boolean | undefined;
   v2: NonNullable<VersionSight['v2']>;
 }
 
@@ -51,8 +53,11 @@ async function lookAt(cluster: LiveCluster, host: string, checkV2: boolean): Pro
   const connection = await cluster.run.connect(host);
   const seen = cluster.seen(host);
   const versions = await versionsOf(connection, seen, cluster.own(host));
-  const serves = cluster.answers.get(host)?.api !== undefined;
-  const told = serves ? await ask(cluster, connection, host) : undefined;
+  const { status, api } = cluster.answers.get(host) ?? {};
+  const told =
+    status === undefined
+      ? undefined
+      : await ask(cluster, connection, host, api !== undefined && status.leaderId !== undefined);
   const checks = checkV2 && versions.runs !== undefined && compareVersions(versions.runs, CHECK_SINCE) >= 0;
   const v2Left =
     checks && minorOf(versions.runs!) === '3.5' ? await contentOfV2(connection, cluster.own(host)) : undefined;
@@ -84,17 +89,22 @@ async function versionsOf(connection: Connection, seen: SeenHost, own: EtcdSetti
 }
 
 /** What a member says; nothing where it has just fallen silent. */
-async function ask(cluster: LiveCluster, connection: Connection, host: string): Promise<Told | undefined> {
+async function ask(
+  cluster: LiveCluster,
+  connection: Connection,
+  host: string,
+  isLed: boolean,
+): Promise<Told | undefined> {
   const at = cluster.listening(host);
   try {
     const api = await openVersionApi(connection, clientAddress(at), cluster.identity);
     try {
       const [spoken, auth, version, v2, enabled] = await Promise.all([
         api.versions(),
-        api.isAuthEnabled(),
+        isLed ? api.isAuthEnabled() : undefined,
         clusterVersion(cluster, connection, host),
         v2Api(cluster, connection, host),
-        isDowngrading(cluster, connection, host),
+        isLed && isDowngrading(cluster, connection, host),
       ]);
       const { storage, downgrade = enabled ? version : undefined } = spoken;
       return { ...(storage && { storage }), ...(downgrade && { downgrade }), cluster: version, auth, v2 };

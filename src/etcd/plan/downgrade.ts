@@ -9,6 +9,7 @@ import {
   backupStep,
   dueFor,
   firmGround,
+  prepared,
   refuseLimit,
   rollTo,
   settleStep,
@@ -132,15 +133,16 @@ function stepsDown(
   const wanted = minorOf(to)!;
   const half = isHalfUp({ ...spread, to }, versions);
   const crosses = !sameMinor(newest, to) && !half;
-  const steps: Planned<VersionAction>[] = [];
-  if (due.length > 0 && !backedUp.has(to)) steps.push(backupStep(to));
-  if (crosses && !isReady(state, versions, wanted)) steps.push(enableStep(wanted));
+  const preparations = [
+    ...(due.length > 0 && !backedUp.has(to) ? [backupStep(to)] : []),
+    ...(crosses && !isReady(state, versions, wanted) ? [enableStep(wanted)] : []),
+  ];
   const undo = crosses
     ? `downgrade_etcd -e back=true, until the last member runs ${to}`
     : half
       ? `etcd ${newest} again: play upgrade_etcd -e ETCD_VERSION=${newest}`
       : `play upgrade_etcd -e ETCD_VERSION=${newest}`;
-  steps.push(...rollTo(state, versions, { to, due, undo }).actions);
+  const steps = prepared(state, preparations, rollTo(state, versions, { to, due, undo }).actions);
   const unsettled = versions.downgrade !== undefined || versions.cluster !== wanted;
   if (crosses || (due.length === 0 && unsettled && sameMinor(newest, to))) {
     steps.push(settleStep(to, 'from here on: play upgrade_etcd'));

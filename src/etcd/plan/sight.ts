@@ -2,7 +2,7 @@ import { isPublished, type Member, type MemberStatus } from '../cluster.ts';
 import { parseEnvironmentFile } from '../configuration.ts';
 import { quorumOf } from '../quorum.ts';
 import type { EtcdSettings } from '../variables.ts';
-import { configurationOf, type SeenHost } from './seen.ts';
+import { configurationOf, hasData, type SeenHost } from './seen.ts';
 
 /** A host of the inventory that could not be reached. */
 export interface LostHost {
@@ -74,6 +74,25 @@ export function assess(sight: ClusterSight): ClusterState {
     quorum: quorumOf(voters.length),
     serving: members.filter(({ serves }) => serves),
   };
+}
+
+/**
+ * Whether how it stands is about to change by itself: enough voters are up, but some that are do not follow a leader yet, or
+ * the one that led is gone. A leader on a host that cannot be reached may well lead on.
+ */
+export function isSettling({ members, voters, quorum, leader }: ClusterState): boolean {
+  const up = voters.filter(({ seen }) => seen !== undefined && isUp(seen));
+  if (up.length < quorum) return false;
+  if (up.some(({ serves }) => !serves)) return true;
+  const led = up.map(({ status }) => members.find(({ member }) => member.id === status?.leaderId));
+  return leader === undefined && led.every((one) => one?.seen !== undefined);
+}
+
+/** Its process answers in some way, or is being started. */
+function isUp(seen: SeenHost): boolean {
+  const { activeState, subState } = seen.facts.service;
+  const isStarting = activeState === 'activating' && subState === 'start' && hasData(seen);
+  return isStarting || statusOf(seen) !== undefined || seen.peers !== undefined;
 }
 
 /** The member that a host carries, or would carry. */

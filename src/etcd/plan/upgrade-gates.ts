@@ -40,7 +40,7 @@ const BACKUP_MARGIN_BYTES = 50 * MIB;
 export function gatesBefore(leg: Leg, request: GateRequest, isNext: boolean): Gate[] {
   const { ground, versions, state } = request;
   return [
-    isNext ? judged('health', ground, 'all members serve, with one leader') : later('health'),
+    isNext ? judged('health', ground, healthWords(state)) : later('health'),
     isNext ? judged('alarms', alarms(state), 'none') : later('alarms'),
     { name: 'patch', verdict: 'open', words: patchWords(leg), refusals: [] },
     authGate(leg, versions),
@@ -59,6 +59,11 @@ function judged(name: Gate['name'], refusals: readonly Refusal[], words: string)
 
 function later(name: Gate['name']): Gate {
   return { name, verdict: 'later', words: 'is asked when it begins', refusals: [] };
+}
+
+function healthWords({ members, leader }: ClusterState): string {
+  if (leader && members.every(({ serves }) => serves)) return 'all members serve, with one leader';
+  return 'those that do not serve are started by it';
 }
 
 function patchWords({ from, minor }: Leg): string {

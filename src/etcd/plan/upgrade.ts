@@ -12,6 +12,7 @@ import {
   backupStep,
   dueFor,
   firmGround,
+  prepared,
   refuseLimit,
   rollTo,
   settleStep,
@@ -120,7 +121,7 @@ function planLegs(state: ClusterState, spread: Spread, legs: readonly Leg[], req
     const hosts = at === 0 ? due : state.members.flatMap(({ host }) => host ?? []);
     // One before the run's first step, and one before each minor version.
     const isDue = (leg.minor && !backedUp.has(leg.to)) || (at === 0 && backedUp.size === 0);
-    if (isDue && hosts.length > 0) actions.push(backupStep(leg.to));
+    const backup = isDue && hosts.length > 0 ? [backupStep(leg.to)] : [];
     const rolled = rollTo(state, versions, {
       to: leg.to,
       due: hosts,
@@ -128,7 +129,7 @@ function planLegs(state: ClusterState, spread: Spread, legs: readonly Leg[], req
       leader,
       ...(at > 0 && { later: leg.from }),
     });
-    actions.push(...rolled.actions);
+    actions.push(...(at === 0 ? prepared(state, backup, rolled.actions) : [...backup, ...rolled.actions]));
     leader = rolled.leader;
     if (leg.minor) actions.push(settleStep(leg.to, backFrom(leg.to, minorOf(leg.from)!)));
   }

@@ -96,6 +96,19 @@ export function backupStep(before: string): Planned<VersionAction> {
   };
 }
 
+/**
+ * What asks something of the cluster comes before the restarts; where no member serves, once the first of those that are
+ * down is back: a switch that was begun was prepared for.
+ */
+export function prepared(
+  { serving }: ClusterState,
+  preparations: readonly Planned<VersionAction>[],
+  restarts: readonly Planned<VersionAction>[],
+): Planned<VersionAction>[] {
+  const from = serving.length > 0 ? 0 : restarts.findIndex(({ action }) => action.do === 'swap') + 1;
+  return [...restarts.slice(0, from), ...preparations, ...restarts.slice(from)];
+}
+
 export function settleStep(to: string, undo: string): Planned<VersionAction> {
   return {
     action: { do: 'settle', to },

@@ -60,5 +60,5 @@ export class RestorePlaces {
 }
 
 export function placesOn(cluster: LiveCluster, host: string, stamp: string): RestorePlaces {
-  return new RestorePlaces(cluster.own(host), stamp, cluster.seen(host).facts.data.isMount ?? false);
+  return new RestorePlaces(cluster.own(host), stamp, cluster.lastSeen(host).facts.data.isMount ?? false);
 }

@@ -30,7 +30,10 @@ export async function* lookAtStatus(
   let alarms: readonly Alarm[] = [];
   let problems: Problem[] = [];
   const unseen = new Map<string, PlayError>();
-  yield play('Look', { hosts: run.allHosts, tasks: cluster.look().map((task) => noting(task, unseen)) });
+  yield play('Look', {
+    hosts: run.allHosts,
+    tasks: cluster.look({ asItIs: true }).map((task) => noting(task, unseen)),
+  });
   yield play('Ask', {
     hosts: cluster.hosts,
     tasks: [

@@ -87,6 +87,18 @@ describe('a downgrade', () => {
       '3.4.23',
       'backup, h2=3.4.23',
     ],
+    [
+      'of a half-done upgrade where nobody serves until the old one is back',
+      mixed('3.4.23', { runs: undefined, linked: '3.5.16', kept: '3.4.23' }),
+      '3.4.23',
+      'h2=3.4.23, backup',
+    ],
+    [
+      'that is half done, and nobody serves until the switched member is back',
+      { ...mixed({ runs: undefined, linked: '3.5.35', kept: '3.6.16' }, '3.6.16'), downgrade: '3.5', cluster: '3.5' },
+      '3.5.35',
+      'h1=3.5.35, backup, enable 3.5, h2=3.5.35, settle 3.5.35',
+    ],
     ['of one member', all('3.6.16', 1), '3.5.35', 'backup, enable 3.5, h1=3.5.35, settle 3.5.35'],
   ])('%s', (_, world, to, expected) => {
     expect(planned(world, to)).toBe(expected);

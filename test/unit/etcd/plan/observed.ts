@@ -104,6 +104,11 @@ export const ACTIVE: Partial<HostFacts> = { service: { ...service, activeState: 
 export const ACTIVATING: Partial<HostFacts> = { service: { ...service, activeState: 'activating', subState: 'start' } };
 export const DATA: Partial<HostFacts> = { data: { kind: 'etcd', walFiles: 1, database: true, entries: ['member'] } };
 
+/** etcd was ended between making its log and the first record in it. */
+export const BLANK: Partial<HostFacts> = {
+  data: { kind: 'etcd', walFiles: 0, isBlank: true, database: true, entries: ['member'] },
+};
+
 export const UNTOUCHED: HostFacts = {
   uid: 0,
   init: 'systemd',

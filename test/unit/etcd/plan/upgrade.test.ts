@@ -100,6 +100,12 @@ describe('an upgrade', () => {
       'backup<3.5.16, h2=3.5.16, h3=3.5.16, h1>h2, h1=3.5.16, settle 3.5.16',
     ],
     [
+      'where nobody serves until the new one comes up',
+      mixed('3.4.23', { runs: undefined, linked: '3.5.16', kept: '3.4.23' }),
+      '3.5.16',
+      'h2=3.5.16, backup<3.5.16, h1=3.5.16, settle 3.5.16',
+    ],
+    [
       'of one, whose new release does not come up',
       mixed({ runs: undefined, linked: '3.5.16', kept: '3.4.23' }),
       '3.5.16',
