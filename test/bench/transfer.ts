@@ -9,20 +9,21 @@ import { type Lab, openLab } from '../lab/lab.ts';
 /**
  * A big file to a host and from a host, side by side with `scp`, in turns:
  *
- *     npx jiti test/bench/transfer.ts [--mib 256] [--rounds 7] [--mbit 1000 --rtt 1]
+ *     npx jiti test/bench/transfer.ts [--mib 256] [--rounds 7] [--mbit 1000] [--rtt 0]
  *
  * Both have their connection open already: scp over a ControlMaster, play by a task before. `whole` is the whole command
  * for both, from its start to its end. play takes sums at both ends and waits for the disk; scp does neither, so `proven` is scp
  * and then the sums of both ends and the disk, all three at once, by commands. What was there is removed right before the bytes
- * move, by both: on some machines memory that was just given back is faster. `mbit`: a line of so many megabits a second, with
- * a round trip of `rtt` milliseconds; otherwise as fast as the two processors are, which both ends share.
+ * move, by both: on some machines memory that was just given back is faster. `mbit`: the line, in megabits a second, by the
+ * kernel; 0 for none: then it is as fast as the two processors are, which both ends share. `rtt`: milliseconds that a round trip
+ * takes longer, by a program that takes much of a processor.
  * Prints the least and the median, in seconds, and how the medians compare.
  */
 const option = (name: string, fallback: number) =>
   process.argv.includes(`--${name}`) ? Number(process.argv[process.argv.indexOf(`--${name}`) + 1]) : fallback;
 const mib = option('mib', 256);
 const rounds = option('rounds', 7);
-const [mbit, rttMs] = [option('mbit', 0), option('rtt', 1)];
+const [mbit, rttMs] = [option('mbit', 1000), option('rtt', 0)];
 
 const PLAYBOOK = `
 import { rmSync } from 'node:fs';
@@ -51,7 +52,8 @@ try {
   const host = `root@${lab.addressOf('h1')}`;
   await run('scp', ['-q', ...own(lab), big, `${host}:/root/big`]);
   const control = ['-o', `ControlPath=${work}/master`];
-  if (mbit > 0) await lab.slow('h1', rttMs, mbit);
+  await lab.slow('h1', rttMs);
+  await lab.narrow('h1', mbit);
   for (let round = 0; round <= rounds; round++) {
     const scp = async (name: string, words: string[], there?: string) => {
       await lab.exec('h1', 'rm -f /root/by-scp');

@@ -116,12 +116,14 @@ const cli = yargs(hideBin(process.argv))
   .command(
     'slow <host> <ms>',
     'add this much to the round trip to a host; 0 undoes it',
-    (y) =>
-      y
-        .positional('host', theHost)
-        .positional('ms', { type: 'number', demandOption: true })
-        .option('mbit', { type: 'number', describe: 'most megabits a second each way' }),
-    async (args) => (await findLab(args.name)).slow(args.host, args.ms, args.mbit),
+    (y) => y.positional('host', theHost).positional('ms', { type: 'number', demandOption: true }),
+    async (args) => (await findLab(args.name)).slow(args.host, args.ms),
+  )
+  .command(
+    'narrow <host> <mbit>',
+    'let at most so many megabits a second through, each way; 0 undoes it',
+    (y) => y.positional('host', theHost).positional('mbit', { type: 'number', demandOption: true }),
+    async (args) => (await findLab(args.name)).narrow(args.host, args.mbit),
   )
   .command(
     'inventory [path]',

@@ -1,8 +1,7 @@
 #!/usr/bin/perl
 # Carries Ethernet frames between two links, each a fixed time after it came: the "long cable" of a slow host, for kernels
 # without netem. Perl because every Debian has it and because it opens packet sockets without anything compiled.
-# Usage: delay.pl MILLISECONDS MEGABITS LINK LINK; it carries at most so many megabits a second each way, or as many as it can
-# where that is 0. Says "ready" once, then nothing any more.
+# Usage: delay.pl MILLISECONDS LINK LINK. Says "ready" once, then nothing any more.
 use strict;
 use warnings;
 
@@ -11,14 +10,11 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 use constant { AF_PACKET => 17, SOCK_RAW => 3, ETH_P_ALL => 3, MSG_DONTWAIT => 0x40 };
 use constant { SOL_PACKET => 263, PACKET_IGNORE_OUTGOING => 23, SOL_SOCKET => 1, SO_RCVBUFFORCE => 33 };
 
-my ($milliseconds, $megabits, @names) = @ARGV;
+my ($milliseconds, @names) = @ARGV;
 my $delay = $milliseconds / 1000;
-my $byte = $megabits ? 8 / ($megabits * 1e6) : 0;
 my @links = map { open_link($_) } @names;
 # One queue for each direction; the delay is the same for all, so what came first goes first.
 my @queues = ([], []);
-# When the last byte of each direction is on the cable.
-my @sent = (0, 0);
 
 $| = 1;
 print "ready\n";
@@ -41,9 +37,7 @@ while (1) {
 		for (1 .. 256) {
 			my $frame;
 			last unless defined recv($links[$side], $frame, 65536, MSG_DONTWAIT);
-			my $came = clock_gettime(CLOCK_MONOTONIC);
-			$sent[$side] = ($sent[$side] > $came ? $sent[$side] : $came) + length($frame) * $byte;
-			push @{ $queues[$side] }, [$sent[$side] + $delay, $frame];
+			push @{ $queues[$side] }, [clock_gettime(CLOCK_MONOTONIC) + $delay, $frame];
 		}
 	}
 }

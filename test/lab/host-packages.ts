@@ -28,7 +28,10 @@ export async function giveRepository(lab: Lab, host: string, folder: string, nam
   const folderOn = `/srv/${name}-packages`;
   const debs = (await readdir(folder)).filter((file) => file.endsWith('.deb'));
   const index = await Promise.all(debs.map((file) => packageStanza(folder, file)));
-  await writeFile(join(folder, 'Packages'), index.join('\n'));
+  // Whole at each moment: other hosts may be given the same folder right now.
+  const made = `${folder}.Packages-${host}`;
+  await writeFile(made, index.join('\n'));
+  await rename(made, join(folder, 'Packages'));
   const script = [
     `rm -rf ${folderOn}; mkdir -p ${folderOn}; base64 -d | tar -C ${folderOn} -xf -`,
     `echo 'deb [trusted=yes] file:${folderOn} ./' >/etc/apt/sources.list.d/${name}.list`,

@@ -9,6 +9,7 @@ import { killHost, leaderOf, stopHost } from './host.ts';
 import { type InventoryOptions, renderInventory, writeInventory } from './inventory.ts';
 import { LabError } from './lab-error.ts';
 import { withLock } from './lock.ts';
+import { narrow } from './narrow.ts';
 import { setCable, setPartition } from './network.ts';
 import { giveToCaller } from './owner.ts';
 import { type HostStatus, statusOf } from './ps.ts';
@@ -76,7 +77,9 @@ export interface Lab {
   partition(a: string | number, b: string | number): Promise<void>;
   rejoin(a: string | number, b: string | number): Promise<void>;
   /** Adds this much to the round trip of every packet to and from the host; 0 undoes it. */
-  slow(host: string | number, roundTripMs: number, limitMbit?: number): Promise<void>;
+  slow(host: string | number, roundTripMs: number): Promise<void>;
+  /** Lets at most so many megabits a second through to and from the host; 0 undoes it. */
+  narrow(host: string | number, mbit: number): Promise<void>;
   /** Stops every process of a host without killing it; connections stay open and nothing answers. */
   freeze(host: string | number): Promise<void>;
   thaw(host: string | number): Promise<void>;
@@ -173,7 +176,8 @@ function labFrom(record: LabRecord): Lab {
     heal: (host) => setCable(record, named(host).name, 'up'),
     partition: (a, b) => setPartition(record, named(a).name, named(b).name, true),
     rejoin: (a, b) => setPartition(record, named(a).name, named(b).name, false),
-    slow: (host, roundTripMs, limitMbit) => changing(() => slow(record, named(host).name, roundTripMs, limitMbit)),
+    slow: (host, roundTripMs) => changing(() => slow(record, named(host).name, roundTripMs)),
+    narrow: (host, mbit) => changing(() => narrow(record, named(host).name, mbit)),
     freeze: (host) => setFrozen(cgroupName(name, named(host).name), true),
     thaw: (host) => setFrozen(cgroupName(name, named(host).name), false),
     smallDisk: async (host, path, sizeBytes) => {

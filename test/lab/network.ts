@@ -68,6 +68,7 @@ export async function plugIn(lab: LabRecord, host: string, address: string): Pro
     ip([`link set ${cable} up`]),
     ip(['link set lo up', `addr add ${address}/24 dev eth0`, 'link set eth0 up'], namespace),
   ]);
+  await tellWhereItIs(lab, host);
 }
 
 /** Takes away a host's cable and its network namespace, whatever of them is there. */
@@ -80,6 +81,20 @@ export async function unplug(lab: LabRecord, host: string): Promise<void> {
 
 export async function setCable(lab: LabRecord, host: string, state: 'up' | 'down'): Promise<void> {
   await ip([`link set ${cableOf(lab, host)} ${state}`]);
+  if (state === 'up') await tellWhereItIs(lab, host);
+}
+
+/**
+ * The machine may be looking for the host since before it was there again, and about to give up: whoever connects just then would
+ * be told that there is no route.
+ */
+async function tellWhereItIs(lab: LabRecord, host: string): Promise<void> {
+  const known = (address: string, number: number, device: string) =>
+    `neigh replace ${address} dev ${device} lladdr ${hardwareAddress(lab, number)} nud reachable`;
+  await Promise.all([
+    ip([known(addressIn(lab.subnet, host), hostNumber(host), bridgeOf(lab))]),
+    ip([known(gatewayOf(lab.subnet), gateway, 'eth0')], machineOf(lab.name, host)),
+  ]);
 }
 
 /** Whether the machine's end of the cable is up; undefined when there is none. */

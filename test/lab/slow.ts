@@ -15,17 +15,16 @@ const noteOf = (lab: LabRecord, host: string): string => join(hostDir(lab.name, 
 
 /**
  * Adds so much to every round trip between a host and everyone else, half of it each way; 0 takes it away. The frames go
- * through a small program that holds them, so order stays as it is, and bandwidth too unless a limit in Mbit/s is given. It runs on when this process ends.
+ * through a small program that holds them, so bandwidth and order stay as they are. It runs on when this process ends.
  */
-export async function slow(lab: LabRecord, host: string, roundTripMs: number, limitMbit = 0): Promise<void> {
+export async function slow(lab: LabRecord, host: string, roundTripMs: number): Promise<void> {
   if (!(roundTripMs >= 0 && roundTripMs <= 60_000)) {
     throw new LabError(`${roundTripMs} ms is no delay`, { next: 'give a number from 0 to 60000' });
   }
-  if (!(limitMbit >= 0)) throw new LabError(`${limitMbit} Mbit/s is no limit`, { next: 'give 0 for none' });
   await unslow(lab, host);
   if (roundTripMs === 0) return;
   await ensurePackages(['ethtool', 'perl-base']);
-  await layLongCable(lab, host, (near, far) => startRelay(relayOf(lab, host), [roundTripMs / 2, limitMbit], near, far));
+  await layLongCable(lab, host, (near, far) => startRelay(relayOf(lab, host), roundTripMs / 2, near, far));
   await writeFile(noteOf(lab, host), String(roundTripMs));
 }
 
@@ -41,11 +40,11 @@ export async function roundTripOf(lab: LabRecord, host: string): Promise<number>
   return Number(await readFile(noteOf(lab, host), 'utf8').catch(() => '0'));
 }
 
-async function startRelay(cgroup: string, figures: readonly number[], near: string, far: string): Promise<void> {
+async function startRelay(cgroup: string, delayMs: number, near: string, far: string): Promise<void> {
   const folder = join(await cgroupMount(), cgroup);
   await tryCommand('mkdir', ['-p', folder]);
   const enter = 'echo $$ >"$1/cgroup.procs"; shift; exec perl "$@"';
-  const args = ['-c', enter, 'sh', folder, script('delay.pl'), ...figures.map(String), near, far];
+  const args = ['-c', enter, 'sh', folder, script('delay.pl'), String(delayMs), near, far];
   const relay = spawn('sh', args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], cwd: '/' });
   let said = '';
   relay.stderr.on('data', (chunk: Buffer) => {
