@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { InputError, UnreachableError } from '../errors.ts';
 import { lastLines } from './errors.ts';
@@ -23,9 +23,27 @@ export function dialTcp({ host, address, port, connectTimeoutMs }: LoginSettings
     socket.once('connect', () => {
       clearTimeout(timer);
       socket.removeAllListeners('error');
-      resolve(socket);
+      resolve(gathering(socket));
     });
   });
+}
+
+/** Lets what is written in one go, packet by packet, leave as one piece: each has its price in the kernel. */
+function gathering(socket: Socket): Socket {
+  let isCorked = false;
+  const write = socket.write.bind(socket) as Socket['write'];
+  socket.write = ((...words: Parameters<Socket['write']>) => {
+    if (!isCorked) {
+      isCorked = true;
+      socket.cork();
+      process.nextTick(() => {
+        isCorked = false;
+        socket.uncork();
+      });
+    }
+    return write(...words);
+  }) as Socket['write'];
+  return socket;
 }
 
 const WHY_NOT: Record<string, string> = {

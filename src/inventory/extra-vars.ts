@@ -1,8 +1,9 @@
 import { InputError } from '../errors.ts';
-import type { DataOptions } from './data.ts';
+import { type DataOptions, readData } from './data.ts';
 import type { Variable, Warning } from './inventory.ts';
 import { readPairs, UnbalancedPairs } from './key-value.ts';
 import { namesSecret } from './value.ts';
+import { readVariableFile, variableOf } from './variable-files.ts';
 
 const FILE = 'command line (-e)';
 const SCOPE = 'command line';
@@ -31,10 +32,7 @@ async function readWord(
   warnings: Warning[],
 ): Promise<Iterable<[string, Variable]>> {
   if (word === '') return [];
-  if (word.startsWith('@')) {
-    const { readVariableFile } = await import('./variable-files.ts');
-    return readVariableFile(word.slice(1), SCOPE, options, warnings);
-  }
+  if (word.startsWith('@')) return readVariableFile(word.slice(1), SCOPE, options, warnings);
   if (/^[[{]/.test(word)) return inlineData(word, options, warnings);
   if (/^[/.]/.test(word)) {
     const shown = namesSecret(word) ? '…' : word;
@@ -48,7 +46,6 @@ async function inlineData(
   options: DataOptions,
   warnings: Warning[],
 ): Promise<Iterable<[string, Variable]>> {
-  const [{ readData }, { variableOf }] = await Promise.all([import('./data.ts'), import('./variable-files.ts')]);
   const { data, warnings: found } = await readData(word, FILE, options);
   warnings.push(...found);
   if (data?.kind === 'map') {

@@ -25,6 +25,12 @@ interface Names {
   hosts: Iterable<string>;
 }
 
+/** What reading them has given to say. */
+interface Said {
+  groups: Warning[];
+  hosts: Warning[];
+}
+
 /** In the order in which Ansible looks: the first that is there is read, and no other. */
 const ENDINGS = ['', '.yml', '.yaml', '.json'];
 
@@ -40,25 +46,29 @@ export async function readVariableFiles(
   names: Names,
   options: DataOptions,
 ): Promise<VariableFolders> {
-  const warnings: Warning[] = [];
   const read = new Map<string, Promise<VariableFolder>>();
+  const warnings: Warning[][] = [];
   for (const directory of directories) {
-    if (!read.has(directory)) read.set(directory, readFolder(directory, names, options, warnings));
+    if (read.has(directory)) continue;
+    // All are read at once, and each has a place of its own for what it says: the order is not that of the disk.
+    const said: Said = { groups: [], hosts: [] };
+    warnings.push(said.groups, said.hosts);
+    read.set(directory, readFolder(directory, names, options, said));
   }
   // A directory that several sources share counts at each of its places.
   const folders = await Promise.all(directories.map((directory) => read.get(directory)!));
-  return { folders, warnings };
+  return { folders, warnings: warnings.flat() };
 }
 
 async function readFolder(
   directory: string,
   { groups, hosts }: Names,
   options: DataOptions,
-  warnings: Warning[],
+  said: Said,
 ): Promise<VariableFolder> {
   const [groupVars, hostVars] = await Promise.all([
-    readNamed(join(directory, 'group_vars'), groups, 'group', options, warnings),
-    readNamed(join(directory, 'host_vars'), hosts, 'host', options, warnings),
+    readNamed(join(directory, 'group_vars'), groups, 'group', options, said.groups),
+    readNamed(join(directory, 'host_vars'), hosts, 'host', options, said.hosts),
   ]);
   return { groups: groupVars, hosts: hostVars };
 }

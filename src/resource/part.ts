@@ -10,7 +10,7 @@ import { type LocalFile, sumOfStart } from './local-file.ts';
 
 /** From this size on, what is sent goes on where it was cut; less is sent again in no time. */
 export const RESUMED_FROM_BYTES = 8 << 20;
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 1 << 20;
 
 /** What a transfer that was cut has left of a file. */
 export interface Part {
@@ -57,8 +57,10 @@ export function sumOf(file: string): string {
   return `sum=$(openssl dgst -sha256 -r <${file} 2>/dev/null) || sum=$(sha256sum <${file}); sum=\${sum%% *}`;
 }
 
-/** What is proven and brought to the disk while the next of it comes: so much is left to wait for at the end. */
+/** At most so much is proven and brought to the disk at a time, while the next comes; towards the end less and less: it is waited for. */
 const STRETCH_BYTES = 32 << 20;
+/** Each has its price: three programs. */
+const LEAST_STRETCH_BYTES = 8 << 20;
 
 interface Stretch {
   /** From here on in the file: of the first one all that is there already is proven, too. */
@@ -72,7 +74,8 @@ function stretchesOf(sizeBytes: number, kept: number): Stretch[] {
   const all: Stretch[] = [];
   let at = kept;
   do {
-    const to = Math.min(sizeBytes, at + STRETCH_BYTES);
+    const half = Math.ceil((sizeBytes - at) / 2);
+    const to = Math.min(sizeBytes, at + Math.max(LEAST_STRETCH_BYTES, Math.min(STRETCH_BYTES, half)));
     all.push({ from: all.length === 0 ? 0 : at, to, bytes: to - at });
     at = to;
   } while (at < sizeBytes);
@@ -87,8 +90,9 @@ export function receivePart({ sizeBytes }: Pick<LocalFile, 'sizeBytes'>, kept: n
   const proven = '[ -z "$w" ] || wait "$w" || { rm -f -- "$q"; exit 1; }';
   return [
     `f=0; a=${kept}; w=`,
-    'while :; do',
-    `  c=$(( ${sizeBytes} - a )); [ "$c" -le ${STRETCH_BYTES} ] || c=${STRETCH_BYTES}`,
+    `for c in ${stretchesOf(sizeBytes, kept)
+      .map(({ bytes }) => bytes)
+      .join(' ')}; do`,
     `  dd bs=${WRITE_BYTES} iflag=fullblock,count_bytes count="$c" status=none >>"$q" || { r=$?; [ "$r" -gt 128 ] || rm -f -- "$q"; exit "$r"; }`,
     '  read -r want || { echo "the line was cut" >&2; exit 1; }',
     `  ${proven}`,
@@ -99,7 +103,7 @@ export function receivePart({ sizeBytes }: Pick<LocalFile, 'sizeBytes'>, kept: n
     '    if [ "$sum" != "$want" ]; then echo "it arrived damaged: sha256 $sum, wanted $want; was it changed meanwhile?" >&2; exit 1; fi',
     '    wait "$s"',
     '  } & w=$!',
-    `  f=$a; [ "$a" -lt ${sizeBytes} ] || break`,
+    '  f=$a',
     'done',
     proven,
     'sync -- "$q" || { rm -f -- "$q"; exit 1; }',

@@ -48,6 +48,17 @@ describe('variable files', () => {
     ]);
   });
 
+  it('are warned of in their order, however long each takes to be read', async () => {
+    const many = Array.from({ length: 30 }, (_, n) => `order/group_vars/g/${String(n).padStart(2, '0')}.yml`);
+    files.write({
+      'order/hosts': '[g]\nh\n',
+      ...Object.fromEntries(many.map((name) => [name, 'v: 3.10\n'])),
+      'order/host_vars/h': 'v: 3.20\n',
+    });
+    const { warnings } = await loadInventory([files.path('order/hosts')]);
+    expect(warnings.map(({ file }) => file)).toEqual([...many, 'order/host_vars/h'].map((name) => files.path(name)));
+  });
+
   it('that are passed over beside a directory of the same name are warned of', async () => {
     files.write({ 'q/hosts': '[g]\nh\n', 'q/group_vars/g/a.yml': 'a: 1\n', 'q/group_vars/g.yml': 'a: 2\n' });
     const { warnings } = await loadInventory([files.path('q/hosts')]);
