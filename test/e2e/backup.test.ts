@@ -9,7 +9,7 @@ import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensurePackages } from '../lab/packages.ts';
 import { ensureRelease } from '../lab/releases.ts';
-import { type PlayOptions, runPlay } from './play.ts';
+import { killAt, type PlayOptions, pausedAt, runPlay, signalAt } from './play.ts';
 import { etcdctl } from './witness.ts';
 
 const run = promisify(execFile);
@@ -230,30 +230,21 @@ describe('backup_etcd that is cut off leaves nothing that looks like a backup', 
     ['before it is proven', /Snapshot is taken/],
     ['before it is kept', /Snapshot is proven/],
   ])('killed %s', async (_, line) => {
-    const { code, folder } = await backup([], three(), {
-      onLine: (text, child) => void (line.test(text) && child.kill('SIGKILL')),
-    });
+    const { code, folder } = await backup([], three(), { env: killAt(line) });
     expect(code).toBeNull();
     await isClean(folder);
   });
 
   it('stopped by Ctrl-C', async () => {
-    const { code, folder } = await backup([], three(), {
-      onLine: (text, child) => void (/Place is made/.test(text) && child.kill('SIGINT')),
-    });
+    const { code, folder } = await backup([], three(), { env: signalAt(/Place is made/, 1, 'SIGINT') });
     expect(code).toBe(130);
     expect(existsSync(folder) ? readdirSync(folder) : []).toEqual([]);
   });
 
   it('its host lost in the middle: another member gives it', async () => {
     const from = 'h2';
-    let cut: Promise<void> | undefined;
-    const { code, text, manifest } = await backup(['-e', 'from=follower'], three(), {
-      onLine: (line) => {
-        if (/Place is made/.test(line)) cut ??= lab.kill(from, { silent: true });
-      },
-    });
-    await cut;
+    const disturbed = pausedAt(/Place is made/, () => lab.kill(from, { silent: true }));
+    const { code, text, manifest } = await backup(['-e', 'from=follower'], three(), disturbed);
     await lab.start(from);
     expect(code, text).toBe(0);
     expect(manifest.proof.restored).toBeDefined();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import type { Lab } from '../lab/lab.ts';
-import { type PlayResult, runPlay } from './play.ts';
+import { killAt, type PlayResult, pausedAt, runPlay } from './play.ts';
 import { startTraffic, type Traffic, type TrafficOptions } from './traffic.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
 
@@ -63,12 +63,31 @@ export class Cluster {
     return runPlay([...words, '-i', inventory, '--output', 'lines'], { env, ...(onLine && { onLine }) });
   }
 
+  /** Waits until each of these members serves, and follows a leader. */
+  async isHealthy(hosts: readonly string[]): Promise<void> {
+    for (const host of hosts) {
+      // Its exit code tells: the words stand on one stream or the other.
+      const health = () => etcdctl(this.lab, host, 'endpoint health').then(() => 'healthy', String);
+      await expect.poll(health, { timeout: 30_000 }).toBe('healthy');
+    }
+  }
+
+  /** What `play` comes to where something else happens as soon as it has printed that line. */
+  playDisturbed(
+    line: RegExp,
+    meanwhile: () => Promise<unknown>,
+    words: string[],
+    hosts: readonly string[],
+  ): Promise<PlayResult> {
+    const { onLine, env } = pausedAt(line, meanwhile);
+    return this.play(words, hosts, onLine, env);
+  }
+
   /** Kills `play` as soon as it has printed that line. */
-  async killedAt(line: RegExp, words: string[], hosts: readonly string[]): Promise<void> {
-    const { code, text } = await this.play(words, hosts, (one, child) => {
-      if (line.test(one)) child.kill('SIGKILL');
-    });
-    expect(code, `${line}: ${text}`).toBeNull();
+  async killedAt(line: RegExp, words: string[], hosts: readonly string[]): Promise<PlayResult> {
+    const killed = await this.play(words, hosts, undefined, killAt(line));
+    expect(killed.code, `${line}: ${killed.text}`).toBeNull();
+    return killed;
   }
 
   add(host: string, hosts: readonly string[], ...more: string[]): Promise<PlayResult> {
@@ -114,6 +133,12 @@ export class Cluster {
       if (id('Leader') === id('MemberID')) return host;
     }
     throw new Error('nobody leads');
+  }
+
+  /** Has a member lead, if it does not already. */
+  async lead(host: string, hosts: readonly string[]): Promise<void> {
+    const leader = await this.leader(hosts);
+    if (leader !== host) await etcdctl(this.lab, leader, `move-leader ${await this.idOf(host, leader)}`);
   }
 
   /** The ID of a host's member, as people know it. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
-import { runPlay } from './play.ts';
+import { killAt, runPlay } from './play.ts';
 import { testVersion } from './version.ts';
 import { TerminalWindow } from './window.ts';
 import { etcdctl } from './witness.ts';
@@ -149,11 +149,7 @@ it('goes on where it was killed, and loses nothing', async () => {
       '-e',
       'delete=true',
     ];
-    const { code, text } = await runPlay(words, {
-      onLine: (line, child) => {
-        if (moment.test(line)) child.kill('SIGKILL');
-      },
-    });
+    const { code, text } = await runPlay(words, { env: killAt(moment) });
     expect(code, text).toBeNull();
   }
   const last = await keys('prefix=many/', 'delete=true', '--yes');

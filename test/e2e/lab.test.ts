@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { takeDown } from '../lab/down.ts';
@@ -76,12 +77,42 @@ describe('a lab', () => {
     await expect.poll(async () => (await logIn()).stdout, { timeout: 20_000 }).toBe('back\n');
   });
 
+  it('lets whoever looked for it in vain reach a healed host at once', async () => {
+    const reach = () =>
+      new Promise<string>((resolve) => {
+        const socket = connect({ host: one.addressOf('h1'), port: 22, timeout: 10_000 });
+        const end = (word: string) => {
+          socket.destroy();
+          resolve(word);
+        };
+        socket.once('connect', () => end('connected'));
+        socket.once('error', (error) => end(error.message));
+        socket.once('timeout', () => end('silent'));
+      });
+    await one.cut('h1');
+    // The kernel looks for a host's hardware address for three seconds at a time, and tells all who wait then that there is no route.
+    const before = reach();
+    await new Promise((resolve) => setTimeout(resolve, 2_950));
+    await one.heal('h1');
+    expect(await Promise.all([before, reach()])).toEqual(['connected', 'connected']);
+  });
+
   it('slows a host down by as much as was said', async () => {
     await two.slow('h1', 80);
     const started = performance.now();
     execFileSync('bash', ['-c', `exec 3<>/dev/tcp/${two.addressOf('h1')}/22; read -r -u 3 line`]);
     expect(performance.now() - started).toBeGreaterThan(80);
     await two.slow('h1', 0);
+  });
+
+  it('lets no more through to a host than was said', async () => {
+    await two.narrow('h1', 40);
+    const started = performance.now();
+    const { stdout } = await two.exec('h1', 'head -c 5000000 /dev/zero', { user: 'root' });
+    expect(stdout).toHaveLength(5_000_000);
+    // 1 s for all of it, less what the line takes at once.
+    expect(performance.now() - started).toBeGreaterThan(800);
+    await two.narrow('h1', 0);
   });
 
   it('is brought up by the same command after it was killed half-way', async () => {

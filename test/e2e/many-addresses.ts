@@ -43,12 +43,15 @@ function ip(...words: string[]): void {
   execFileSync('ip', words, { stdio: 'pipe' });
 }
 
-/** Twenty small tasks on each host; at the end the most memory that play has had, in MB. */
+/** Twenty small tasks on each host; at the end the most memory that play has had, in MB, and how long it kept a processor busy. */
 export const MANY_TASKS = `
 import { once, play, playbook, step } from 'etcd-play';
 const small = Array.from({ length: 20 }, (_, n) =>
   step('Task ' + (n + 1), async ({ connect }) => void (await (await connect()).run('true')), { check: 'run' }));
-const memory = once('Memory', () => ({ summary: Math.round(process.resourceUsage().maxRSS / 1000) + ' MB' }));
+const memory = once('Memory', () => {
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  return { summary: Math.round(maxRSS / 1000) + ' MB, ' + Math.round((userCPUTime + systemCPUTime) / 1000) + ' ms of work' };
+});
 export default playbook({
   name: 'many', description: 'twenty small tasks', hosts: 'etcd',
   plays: () => [play('Twenty', { tasks: small }), play('Memory', { tasks: [memory] })],
@@ -57,4 +60,8 @@ export default playbook({
 
 export function memoryIn(text: string): number {
   return Number(/Memory[^\n]*?(\d+) MB/.exec(text)?.[1]);
+}
+
+export function workMsIn(text: string): number {
+  return Number(/Memory[^\n]*?(\d+) ms of work/.exec(text)?.[1]);
 }

@@ -159,8 +159,8 @@ describe(`etcd ${VERSION}`, () => {
       .poll(() => etcdctl(lab, 'h1', 'endpoint status -w fields'), { timeout: 20_000 })
       .toContain('"Leader" : 0\n');
     expectRefused(await cluster.delete('h3', three), 'the cluster has no leader');
-    await lab.exec('h2', 'systemctl start --no-block etcd');
-    await lab.exec('h3', 'systemctl start etcd');
+    // Together: each is ready once it follows a leader.
+    await Promise.all(['h2', 'h3'].map((host) => lab.exec(host, 'systemctl start etcd')));
     await cluster.isOf(three);
   });
 });

@@ -48,9 +48,8 @@ it("by etcd's own tool: killed in the swap the old data come back, killed behind
   await cluster.on('h3', 'cd /var/lib && s=$(ls -d etcd.bak-*) && mv etcd etcd.restore-${s#etcd.bak-} && mv $s etcd');
   // The next run goes back first, and is itself disturbed by somebody who writes.
   const clients = cluster.endpoints(HOSTS).map((endpoint) => new V2Client(endpoint, cluster.pki));
-  const disturbed = await cluster.play(OFFLINE, HOSTS, (line) => {
-    if (/^Prepare/.test(line)) for (const client of clients) void client.ask('PUT', '/late', { value: 'too late' });
-  });
+  const write = () => Promise.allSettled(clients.map((client) => client.ask('PUT', '/late', { value: 'too late' })));
+  const disturbed = await cluster.playDisturbed(/^Prepare/, write, OFFLINE, HOSTS);
   expect(disturbed.code, disturbed.text).toBe(2);
   expect(disturbed.text).toMatch(/changed: .* is put back \(h1, h2\)/);
   expect(disturbed.text).toContain('somebody has written meanwhile: 1 key was written (/late)');

@@ -95,10 +95,11 @@ it('10,000 keys with their ends, of 3.3.25: nothing of v3 is touched, a killed r
   await etcdctl(lab, 'h1', 'put other/key theirs');
   await etcdctl(lab, 'h1', 'put /app/d0/k1 theirs');
 
-  const writing = setInterval(() => void v2.set('/busy', { value: String(Date.now()) }), 200);
+  const writes: Promise<unknown>[] = [];
+  const writing = setInterval(() => writes.push(v2.set('/busy', { value: String(Date.now()) })), 200);
   const refused = await migrate(cluster);
   clearInterval(writing);
-  await sleep(300);
+  await Promise.all(writes);
   await v2.ask('DELETE', '/busy');
   expectRefused(refused, 'v2 is being written: 1 key was written (/busy)');
   expectRefused(refused, 'v3 has 1 key of these names already', '/app/d0/k1 (other value)', '-e overwrite=true');
@@ -112,9 +113,8 @@ it('10,000 keys with their ends, of 3.3.25: nothing of v3 is touched, a killed r
   expect((await v3('h1', "'' --prefix")).map(({ key }) => key)).toEqual(['other/key']);
 
   // Somebody writes while keys are copied: they are taken back.
-  const disturbed = await cluster.play([MIGRATE], HOSTS, (line) => {
-    if (/Keys of v2 are saved/.test(line)) void v2.set('/app/d0/k0', { value: 'new' });
-  });
+  const write = () => v2.set('/app/d0/k0', { value: 'new' });
+  const disturbed = await cluster.playDisturbed(/Keys of v2 are saved/, write, [MIGRATE], HOSTS);
   expect(disturbed.code, disturbed.text).toBe(2);
   expect(disturbed.text).toContain('v2 was written meanwhile: 1 key was written (/app/d0/k0)');
   expect(disturbed.text).toContain('What was written to v3 was taken back: 10004 deleted, 0 put back');
@@ -169,7 +169,6 @@ it('of 3.4.23, where v2 is off: one member serves it for the time of the run, al
   expectDone(checked);
   expect(checked.text).toMatch(/h\d +restart with ETCD_ENABLE_V2=true: v2 is off, and is read there/);
   await etcdctl(lab, 'h1', 'put /app/d0/k1 theirs');
-  const leader = await cluster.leader(HOSTS);
 
   // What speaks against it is seen only when v2 is on: by then it is switched off again.
   const late = await migrate(cluster);
@@ -183,7 +182,7 @@ it('of 3.4.23, where v2 is off: one member serves it for the time of the run, al
     return { conf, served: asked.map(({ status }) => status) };
   };
   expect(await isOff()).toEqual({ conf: ['0', '0', '0'], served: [404, 404, 404] });
-  await cluster.killedAt(/v2 is served/, [MIGRATE], HOSTS);
+  const killed = await cluster.killedAt(/v2 is served/, [MIGRATE], HOSTS);
   const done = await migrate(cluster, '-e', 'overwrite=true', '--yes');
   expectDone(done);
   expect(await isOff()).toEqual({ conf: ['0', '0', '0'], served: [404, 404, 404] });
@@ -192,8 +191,8 @@ it('of 3.4.23, where v2 is off: one member serves it for the time of the run, al
     new Map([...made].map(([key, { value }]) => [key, value])),
   );
   expect(found.filter(({ lease }) => lease !== undefined)).toHaveLength(1_000);
-  // No leader was moved, and what was overwritten can be had back.
-  expect(await cluster.leader(HOSTS)).toBe(leader);
+  // No leader was moved (3.4 may elect another one by itself), and what was overwritten can be had back.
+  for (const { text } of [late, killed, done]) expect(text).not.toContain('Leadership moves');
   const [saved] = readdirSync(join(lab.dir, 'backups', 'keys'));
   expect(readFileSync(join(lab.dir, 'backups', 'keys', saved!), 'utf8')).toContain(
     Buffer.from('theirs').toString('base64'),

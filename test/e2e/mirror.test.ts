@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
-import { type PlayOptions, runPlay } from './play.ts';
+import { killAt, type PlayOptions, runPlay } from './play.ts';
 import { testVersion } from './version.ts';
 import { etcdctl } from './witness.ts';
 
@@ -94,11 +94,7 @@ it('shows what would be done, and refuses what cannot be', async () => {
 
 it('goes on where it was killed, and ends with equal keys', async () => {
   for (const moment of [/^Copy/, /^Follow/]) {
-    const { code, text } = await mirror(['to=etcd_new'], {
-      onLine: (line, child) => {
-        if (moment.test(line)) child.kill('SIGKILL');
-      },
-    });
+    const { code, text } = await mirror(['to=etcd_new'], { env: killAt(moment) });
     expect(code, text).toBeNull();
   }
   const { code, text } = await mirror(['to=etcd_new']);

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +25,45 @@ export interface PlayOptions {
   env?: NodeJS.ProcessEnv;
   /** Called with each whole line; may kill the process. */
   onLine?: (line: string, child: ChildProcess) => void;
+}
+
+/** Environment of a `play` that is killed as soon as it has printed that line for the `times`th time, and begins nothing more. */
+export function killAt(line: RegExp, times = 1): NodeJS.ProcessEnv {
+  return signalAt(line, times, 'SIGKILL');
+}
+
+/** A `play` that stands still when it has printed that line, until something else is done. */
+export function pausedAt(
+  line: RegExp,
+  meanwhile: () => Promise<unknown>,
+): Required<Pick<PlayOptions, 'env' | 'onLine'>> {
+  let stands = false;
+  return {
+    env: signalAt(line, 1, 'SIGSTOP'),
+    onLine: (text, child) => {
+      if (stands || !line.test(text)) return;
+      stands = true;
+      void untilStopped(child.pid!)
+        .then(meanwhile)
+        .finally(() => child.kill('SIGCONT'));
+    },
+  };
+}
+
+/** It prints the line before it stops. */
+async function untilStopped(pid: number): Promise<void> {
+  const state = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)![0];
+  while (state() !== 'T') await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+export function signalAt(line: RegExp, times: number, signal: NodeJS.Signals): NodeJS.ProcessEnv {
+  const module = new URL('signal-at.js', import.meta.url).href;
+  return {
+    NODE_OPTIONS: `--import=${module}`,
+    PLAY_SIGNAL: signal,
+    PLAY_SIGNAL_AT: line.source,
+    PLAY_SIGNAL_TIMES: String(times),
+  };
 }
 
 /** Runs `play` with these words and waits for its end. Never throws for its exit code. */

@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
-import { type PlayResult, runPlay } from './play.ts';
+import { killAt, type PlayOptions, type PlayResult, runPlay } from './play.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
@@ -32,13 +31,8 @@ const leaders = () =>
 type Status = { leader: number; header: { member_id: number } };
 const leader = async () => (await leaders()).find((host) => host !== '');
 
-function reload(
-  words: readonly string[] = [],
-  onLine?: (line: string, child: ChildProcess) => void,
-): Promise<PlayResult> {
-  const args = ['reload_etcd', '-i', lab.inventoryFile, '--output', 'lines', ...words];
-  return runPlay(args, onLine ? { onLine } : {});
-}
+const reload = (words: readonly string[] = [], options: PlayOptions = {}): Promise<PlayResult> =>
+  runPlay(['reload_etcd', '-i', lab.inventoryFile, '--output', 'lines', ...words], options);
 const setting = (value: string | number) => ['-e', `ETCD_SNAPSHOT_COUNT=${value}`];
 /** In which order members were restarted. */
 const restarted = ({ stdout }: PlayResult) =>
@@ -207,9 +201,7 @@ describe('reload_etcd that was killed', () => {
       /Leadership moves.*\(|changed: .*Leadership/,
     ];
     for (const point of points) {
-      await reload(setting(80_000), (line, child) => {
-        if (point.test(line)) child.kill('SIGKILL');
-      });
+      await reload(setting(80_000), { env: killAt(point) });
     }
     const done = await reload(setting(80_000));
     expect(done.code, done.text).toBe(0);
@@ -223,5 +215,15 @@ describe('reload_etcd that was killed', () => {
     expect(report.lost).toEqual([]);
     expect(report.missed).toEqual([]);
     expect(report.writes).toBeGreaterThan(500);
+  });
+});
+
+describe('reload_etcd in the midst of an election', () => {
+  it('waits until there is a leader, before it judges how the cluster stands', async () => {
+    await onAll((host) => lab.exec(host, 'systemctl kill --signal=KILL etcd; systemctl restart --no-block etcd'));
+    const { code, stdout, text } = await reload(['-C', ...setting(90_000)]);
+    expect(code, text).toBe(0);
+    expect(stdout.match(/2 of 3 for a moment, 2 are needed: kept/g), text).toHaveLength(3);
+    expect(stdout, text).toMatch(/hand leadership to/);
   });
 });

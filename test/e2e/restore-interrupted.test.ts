@@ -8,7 +8,7 @@ import { type Loss, lostAt, onSmallDisk } from './losing.ts';
 import { testVersion } from './version.ts';
 import { etcdctl } from './witness.ts';
 
-const LAB = 'mx-interrupted';
+const LAB = 'mx-restore-cut';
 const VERSION = testVersion('3.5.16');
 const HOSTS = ['h1', 'h2', 'h3'];
 let lab: Lab;
@@ -87,4 +87,18 @@ it('hosts lost at each step: what ran goes on, nothing is lost, and it ends well
     for (const host of HOSTS) expect(await content(host)).toBe(saved);
     await cluster.isOf(HOSTS);
   }
+});
+
+it('a host lost when keys are compared: those that are left go back to the old data, and it ends well when it is run again', async () => {
+  await etcdctl(lab, 'h1', 'put key/1 compared');
+  const running = await content();
+  const words = into(backups, [...restore(), '-e', 'safety=false']);
+  const lost = await cluster.playDisturbed(/Restored members are ready/, () => lab.cut('h3'), words, HOSTS);
+  await lab.heal('h3');
+  expect([2, 4], lost.text).toContain(lost.code);
+  expect(lost.text).not.toMatch(/unexpected|fault of the playbook/);
+  await expect.poll(() => content('h1').catch(String), { timeout: 15_000, interval: 500 }).toBe(running);
+  expectDone(await cluster.play(words, HOSTS));
+  for (const host of HOSTS) expect(await content(host)).toBe(saved);
+  await cluster.isOf(HOSTS);
 });

@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { openssl } from '../unit/pki/workshop.ts';
-import { type PlayResult, runPlay } from './play.ts';
+import { killAt, type PlayOptions, type PlayResult, runPlay } from './play.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
@@ -30,21 +29,16 @@ const on = async (host: string, command: string) => (await lab.exec(host, comman
 const starts = () => onAll((host) => on(host, 'systemctl show etcd -p InvocationID --value'));
 const read = (file: string) => readFileSync(join(pki, file), 'utf8');
 
-type OnLine = (line: string, child: ChildProcess) => void;
-function play(playbook: string, words: readonly string[] = [], onLine?: OnLine): Promise<PlayResult> {
-  const args = [playbook, '-i', lab.inventoryFile, '--output', 'lines', ...words];
-  return runPlay(args, onLine ? { onLine } : {});
-}
-const rotate = (words: readonly string[] = [], onLine?: OnLine) => play('rotate_certs_etcd', words, onLine);
-const newCa = (words: readonly string[] = [], onLine?: OnLine) => rotate(['-e', 'ca=true', ...words], onLine);
+const play = (playbook: string, words: readonly string[] = [], options: PlayOptions = {}): Promise<PlayResult> =>
+  runPlay([playbook, '-i', lab.inventoryFile, '--output', 'lines', ...words], options);
+const rotate = (words: readonly string[] = [], options?: PlayOptions) => play('rotate_certs_etcd', words, options);
+const newCa = (words: readonly string[] = [], options?: PlayOptions) => rotate(['-e', 'ca=true', ...words], options);
 const AGAIN = ['-e', 'again=true'];
 
 /** Each run is ended as soon as it has printed the next of these lines; the last one goes to its end. */
 async function killedAfterEach(points: readonly RegExp[], words: readonly string[], first: readonly string[] = []) {
   for (const [at, point] of points.entries()) {
-    const run = await newCa([...words, ...(at === 0 ? first : [])], (line, child) => {
-      if (point.test(line)) child.kill('SIGKILL');
-    });
+    const run = await newCa([...words, ...(at === 0 ? first : [])], { env: killAt(point) });
     expect(run.code, `${point}:\n${run.text}`).toBe(null);
   }
   const done = await newCa(words);
@@ -170,9 +164,7 @@ describe('rotate_certs_etcd, while a client writes and watches', () => {
     'is recognised by the other playbooks where it is half done, and goes back, killed after each step',
     async () => {
       const { fingerprint256 } = new X509Certificate(read('ca.pem'));
-      await newCa(AGAIN, (line, child) => {
-        if (/changed: .*Both are trusted/.test(line)) child.kill('SIGKILL');
-      });
+      await newCa(AGAIN, { env: killAt(/changed: .*Both are trusted/) });
       for (const playbook of ['create_etcd', 'reload_etcd']) {
         const refused = await play(playbook);
         expect(refused.code, refused.text).toBe(2);
@@ -247,9 +239,7 @@ describe('rotate_certs_etcd with an outage', () => {
       expect(second).not.toBe(fingerprint256);
 
       const cutAt = (point: RegExp, words: readonly string[] = []) =>
-        newCa(['-e', 'outage=accept', ...words], (line, child) => {
-          if (point.test(line)) child.kill('SIGKILL');
-        });
+        newCa(['-e', 'outage=accept', ...words], { env: killAt(point) });
       await cutAt(/changed: .*New CA alone is trusted/, AGAIN);
       // No host has any of it yet: without an outage nobody would understand anybody.
       const gentle = await newCa(['--yes']);

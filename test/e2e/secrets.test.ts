@@ -373,7 +373,9 @@ describe('no secret stands', () => {
     await lab.exec('h1', `CONTROL=${control} sleep 0.3; logger 'heard of ${control}'`);
     const { texts } = await watch.end();
     expect(texts.filter((text) => text.includes(control)).length).toBeGreaterThan(1);
-    expect((await lab.exec('h1', `journalctl --no-pager | grep -c 'heard of ${control}'`)).stdout).toBe('1\n');
+    expect(
+      (await lab.exec('h1', `journalctl --sync; journalctl --no-pager | grep -c 'heard of ${control}'`)).stdout,
+    ).toBe('1\n');
     appendFileSync(at('state/record'), forms(secrets.value)[4]!);
     expect([...filesBelow(at('state'))].flatMap(([, text]) => heldBy(text))).toEqual(['value']);
   });

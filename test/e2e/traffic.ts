@@ -33,6 +33,8 @@ export interface Traffic {
   writes(): number;
   /** The longest gap since this was asked last. */
   gapMs(): number;
+  /** What clients wait for in this time is not what is measured; it ends with the first write behind it. */
+  apart(work: Promise<unknown>): Promise<void>;
   /** Takes other endpoints from now on: members that were added or that are gone. */
   use(endpoints: readonly string[]): void;
   end(): Promise<TrafficReport>;
@@ -40,6 +42,8 @@ export interface Traffic {
 
 /** How long one try may take before the next endpoint is asked. */
 const TRY_MS = 400;
+/** The same for the beginning of a watch: etcd3 itself tries the one endpoint for ever, after longer and longer pauses. */
+const BEGIN_MS = 2_000;
 
 /**
  * A client that writes without end and watches what it writes, as an application would that knows all endpoints: one
@@ -55,6 +59,7 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   let [failed, longestGapMs, recentGapMs, at] = [0, 0, 0, 0];
   let last = 0;
   let over = false;
+  let isApart = false;
 
   const write = async (n: number) => {
     for (;;) {
@@ -83,8 +88,10 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
     for (let n = 1; !over; n++) {
       await write(n);
       const now = performance.now();
-      longestGapMs = Math.max(longestGapMs, now - last);
-      recentGapMs = Math.max(recentGapMs, now - last);
+      if (!isApart) {
+        longestGapMs = Math.max(longestGapMs, now - last);
+        recentGapMs = Math.max(recentGapMs, now - last);
+      }
       last = now;
       acknowledged.push(n);
       await sleep(pauseMs);
@@ -97,6 +104,13 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       const gap = Math.max(recentGapMs, performance.now() - last);
       recentGapMs = 0;
       return gap;
+    },
+    async apart(work) {
+      isApart = true;
+      await work;
+      const before = acknowledged.length;
+      while (acknowledged.length === before) await sleep(5);
+      isApart = false;
     },
     use(endpoints) {
       clients.use(endpoints);
@@ -155,13 +169,21 @@ function watch(clients: EndpointClients, prefix: string, seen: Set<number>): { e
     while (!over) {
       client = clients.fresh(clients.name(at++));
       await new Promise<void>((resolve) => {
-        const ended = () => resolve();
+        let isLeft = false;
+        const ended = () => {
+          isLeft = true;
+          clearTimeout(late);
+          resolve();
+        };
+        const late = setTimeout(ended, BEGIN_MS);
         client!
           .watch()
           .prefix(prefix)
           .startRevision(String(revision))
           .create()
           .then((made) => {
+            clearTimeout(late);
+            if (isLeft) return void made.cancel().catch(() => undefined);
             watcher = made;
             made.on('disconnected', ended).on('error', ended).on('end', ended);
             made.on('put', ({ key, mod_revision }) => {
