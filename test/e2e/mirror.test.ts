@@ -115,7 +115,8 @@ it('follows a writer, also while a member there is restarted, and tells the lag'
   expect((await lab.exec('h4', 'systemctl restart etcd')).code).toBe(0);
   const [written, { code, text }] = await Promise.all([writing, following]);
   expect(code, text).toBe(0);
-  expect(Number(written)).toBeGreaterThan(20);
+  // So many that some were deleted, too.
+  expect(Number(written)).toBeGreaterThan(6);
   expect(text).toMatch(/revision \d+, \d+ behind old; \d+ written, \d+ deleted/);
   expect(text).toMatch(/changed: .* Changes are followed \(\d+ written, \d+ deleted, up to revision \d+\)/);
   expect(await content('h4')).toEqual(await content('h1'));

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { compareVersions } from '../../src/etcd/versions.ts';
 import { type Cluster, expectDone } from './cluster.ts';
 import type { PlayResult } from './play.ts';
 import type { Traffic } from './traffic.ts';
@@ -86,9 +87,10 @@ export class Versions {
     expect(swapped(done).toSorted()).toEqual(
       steps.flatMap((to) => this.#hosts.map((host) => `${host}=${to}`)).toSorted(),
     );
-    expect(done.stdout.match(/changed: .* Leadership moves/g) ?? []).toHaveLength(
-      this.#hosts.length > 1 ? steps.length : 0,
-    );
+    const moves = (done.stdout.match(/changed: .* Leadership moves/g) ?? []).length;
+    // Before 3.5 there is no pre-vote: a member that comes back may make the others elect anew.
+    const mayElect = compareVersions(way[0]!, '3.5.0') < 0 && done.text.includes('Another member leads meanwhile');
+    if (!mayElect) expect(moves).toBe(this.#hosts.length > 1 ? steps.length : 0);
     await this.areAll(way.at(-1)!);
     await this.haveEqualData();
     return done;

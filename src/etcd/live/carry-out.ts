@@ -8,8 +8,13 @@ import { clusterReport } from '../report.ts';
 import type { EndpointHealth } from '../tables.ts';
 import type { LiveCluster } from './cluster.ts';
 
+/** What it does, by name. */
+interface Action {
+  do: string;
+}
+
 /** An operation on a running cluster: what is to be done, from what is seen, and how each action is made. */
-export interface Operation<A> {
+export interface Operation<A extends Action> {
   /** Pure but for the sight: asked anew after each action. */
   plan(): ChangePlan<A> | Promise<ChangePlan<A>>;
   perform(action: A): Play;
@@ -21,7 +26,7 @@ export interface Operation<A> {
   proof?: 'write' | 'read' | 'none';
 }
 
-type Going<A> = Extract<ChangePlan<A>, { kind: 'plan' }>;
+type Going<A extends Action> = Extract<ChangePlan<A>, { kind: 'plan' }>;
 
 /** How long members may take to agree again after the last action. */
 const AGREEING_MS = 30_000;
@@ -31,7 +36,7 @@ const AGREEING_MS = 30_000;
  * anew: where it is not the rest of the old one, something else has changed the cluster, and that is said before going on.
  * What must be confirmed is confirmed for one plan: another than its rest ends the run.
  */
-export async function* carryOut<A>(cluster: LiveCluster, operation: Operation<A>): AsyncGenerator<Play> {
+export async function* carryOut<A extends Action>(cluster: LiveCluster, operation: Operation<A>): AsyncGenerator<Play> {
   const { run } = cluster;
   let plan: Going<A> | undefined;
   yield play('Look', { hosts: run.allHosts, tasks: cluster.look() });
@@ -80,7 +85,11 @@ export async function* carryOut<A>(cluster: LiveCluster, operation: Operation<A>
   yield* prove(cluster, operation, changes);
 }
 
-async function decide<A>(cluster: LiveCluster, operation: Operation<A>, first = true): Promise<Going<A>> {
+async function decide<A extends Action>(
+  cluster: LiveCluster,
+  operation: Operation<A>,
+  first = true,
+): Promise<Going<A>> {
   const decided = await operation.plan();
   if (first) for (const warning of decided.warnings ?? []) cluster.run.say(warning, 'warning');
   if (decided.kind === 'refused') {
@@ -102,7 +111,19 @@ export function isPartOf<A>(actions: readonly Planned<A>[], rest: readonly Plann
   });
 }
 
-function judge<A>(
+const LEADERSHIP = 'move leader';
+
+/** The same is left to be done, or part of it, in another order: a member leads that did not. */
+export function isReordered<A extends Action>(actions: readonly Planned<A>[], rest: readonly Planned<A>[]): boolean {
+  const open = [...rest];
+  return actions.every((one) => {
+    const at = open.findIndex((other) => sameActions([one], [other]));
+    if (at >= 0) open.splice(at, 1);
+    return at >= 0 || one.action.do === LEADERSHIP;
+  });
+}
+
+function judge<A extends Action>(
   cluster: LiveCluster,
   next: Going<A>,
   { made, rest, confirmed }: { made: Planned<A>; rest: readonly Planned<A>[]; confirmed: boolean },
@@ -114,10 +135,12 @@ function judge<A>(
       next: 'See how it stands (play status_etcd), then run again.',
     });
   }
-  const text = planText(
-    `has changed: ${next.title}`,
-    next.actions.map(({ step }) => step),
-  );
+  const steps = next.actions.map(({ step }) => step);
+  if (isReordered(next.actions, rest)) {
+    cluster.run.say(`\nAnother member leads meanwhile.\n${planText(`goes on so: ${next.title}`, steps)}`);
+    return next;
+  }
+  const text = planText(`has changed: ${next.title}`, steps);
   if (confirmed) {
     throw new PlayError(
       'the cluster was changed by something else meanwhile, and the plan that was confirmed holds no longer',
@@ -131,7 +154,11 @@ function judge<A>(
 }
 
 /** All members that serve agree, and each answers a read (and takes a write, where something was changed). */
-export async function* prove<A>(cluster: LiveCluster, operation: Operation<A>, changes: boolean): AsyncGenerator<Play> {
+export async function* prove<A extends Action>(
+  cluster: LiveCluster,
+  operation: Operation<A>,
+  changes: boolean,
+): AsyncGenerator<Play> {
   if (operation.proof === 'none') return;
   const { run } = cluster;
   const health = new Map<string, EndpointHealth>();

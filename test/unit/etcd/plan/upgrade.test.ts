@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { isPartOf, isReordered } from '../../../../src/etcd/live/carry-out.ts';
 import { planUpgrade, type UpgradePlan, type UpgradeRequest } from '../../../../src/etcd/plan/upgrade.ts';
 import { gatesText } from '../../../../src/etcd/plan/upgrade-gates.ts';
 import type { VersionAction } from '../../../../src/etcd/plan/version-steps.ts';
@@ -378,7 +379,7 @@ describe('any pair of releases', () => {
 
 describe('a plan that is made anew after each of its steps', () => {
   /** What the cluster shows once an action is done. */
-  function after(world: World, action: VersionAction): World {
+  function applied(world: World, action: VersionAction): World {
     if (action.do === 'move leader') return { ...world, leader: action.to };
     if (action.do === 'settle') return { ...world, cluster: minorOf(action.to)! };
     if (action.do !== 'swap') return world;
@@ -405,10 +406,36 @@ describe('a plan that is made anew after each of its steps', () => {
     for (let rest = made(); rest.length > 0; ) {
       const [action, ...others] = rest;
       if (action!.do === 'backup') backedUp.add(action!.before);
-      world = after(world, action!);
+      world = applied(world, action!);
       rest = made();
       expect(rest.map(short)).toEqual(others.map(short));
     }
     expect(world.hosts.map(({ runs }) => runs)).toEqual(world.hosts.map(() => to));
+  });
+
+  it('does the same in another order where another member has come to lead', () => {
+    const plan = (world: World, backedUp: ReadonlySet<string>) => {
+      const made = planUpgrade(upgrade(world, '3.6.16', { via: ['3.5.30'], backedUp, begun: true }));
+      return made.kind === 'plan' ? made.actions : [];
+    };
+    let world: World = { ...all('3.4.23'), cluster: '3.4' };
+    const backedUp = new Set<string>();
+    const elected: boolean[] = [];
+    for (let rest = plan(world, backedUp); rest.length > 0; rest = plan(world, backedUp)) {
+      const { action } = rest[0]!;
+      if (action.do === 'backup') backedUp.add(action.before);
+      world = applied(world, action);
+      for (const leader of ['h1', 'h2', 'h3']) {
+        const next = plan({ ...world, leader }, backedUp);
+        const expected = rest.slice(1);
+        expect(isReordered(next, expected), `${leader} after ${short(action)}`).toBe(true);
+        elected.push(!isPartOf(next, expected));
+      }
+    }
+    expect(elected).toContain(true);
+    // Something else: a member is on an older release again.
+    const expected = plan(all('3.5.30'), new Set(['3.5.30', '3.6.16']));
+    const next = plan(mixed('3.5.30', '3.5.30', '3.5.16'), new Set(['3.5.30', '3.6.16']));
+    expect([next.length - expected.length, isReordered(next, expected)]).toEqual([1, false]);
   });
 });
