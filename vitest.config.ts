@@ -1,6 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** What a host or a process is waited for takes as long as the machine is slow. */
+const PATIENT = { expect: { poll: { timeout: 20_000 } } };
+
 export default defineConfig({
   resolve: {
     alias: {
@@ -14,7 +17,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, ...PATIENT },
       },
       {
         extends: true,
@@ -23,8 +26,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,
-          // What a host is waited for takes as long as the machine is slow.
-          expect: { poll: { timeout: 20_000 } },
+          ...PATIENT,
         },
       },
     ],

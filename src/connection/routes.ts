@@ -14,7 +14,10 @@ import { Turns } from './turns.ts';
 
 /** Dials at a time through one jump host. */
 const THROUGH_AT_ONCE = 5;
-/** How long an sshd that turns us away is asked again. Only the connect is: a refused log-in never is. */
+/**
+ * How long sshds that turn us away are asked again, since any let us in. Only the connect is: a refused log-in never is.
+ * One that has many log-ins to do turns away a part of them (sshd_config, MaxStartups).
+ */
 const PATIENCE_MS = 20_000;
 const FIRST_WAIT_MS = 150;
 const LONGEST_WAIT_MS = 4_000;
@@ -29,6 +32,7 @@ export class Routes {
   readonly #keys: PrivateKeys;
   readonly #gateways = new Map<string, Gateway>();
   readonly #end = new AbortController();
+  #lastLetIn = 0;
 
   constructor(keys: PrivateKeys) {
     this.#keys = keys;
@@ -54,13 +58,16 @@ export class Routes {
   }
 
   async #patiently(login: LoginSettings, jump: Client | undefined): Promise<Client> {
-    const end = performance.now() + PATIENCE_MS;
+    const started = performance.now();
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       try {
-        return await this.#once(login, jump);
+        const client = await this.#once(login, jump);
+        this.#lastLetIn = performance.now();
+        return client;
       } catch (error) {
         // Spread out, or all that were turned away would come again at once.
         const pause = waitMs * (0.5 + Math.random());
+        const end = Math.max(started, this.#lastLetIn) + PATIENCE_MS;
         if (!(error instanceof TurnedAwayError) || performance.now() + pause > end) throw error;
         await sleep(pause, undefined, { signal: this.#end.signal }).catch(() => {
           throw error;

@@ -9,8 +9,9 @@ import { askPeerView } from './peer-view.ts';
 import type { ClockReading } from './preflight.ts';
 import type { EtcdSettings } from './variables.ts';
 
-/** How long a member that is being started may take to make its write-ahead log. */
-const STARTING_MS = 3_000;
+/** How long a member that is being started may take to make its write-ahead log; and it is looked for so many times at least. */
+const STARTING_MS = 10_000;
+const LEAST_LOOKS = 10;
 
 interface Look {
   facts: HostFacts;
@@ -28,7 +29,7 @@ export async function lookAtHost(
 ): Promise<Look> {
   const deadline = performance.now() + STARTING_MS;
   let look = await lookOnce(connection, settings, preload);
-  while (isJustStarting(look.facts) && performance.now() < deadline) {
+  for (let looks = 1; isJustStarting(look.facts) && (looks < LEAST_LOOKS || performance.now() < deadline); looks++) {
     await new Promise((resolve) => setTimeout(resolve, 100));
     look = await lookOnce(connection, settings);
   }

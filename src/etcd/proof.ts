@@ -7,6 +7,8 @@ import type { EndpointHealth } from './tables.ts';
 import type { EtcdSettings } from './variables.ts';
 
 const PAUSE_MS = 200;
+/** An election, or a disk that stands still for a moment, is no fault of a member. */
+const PROVING_MS = 10_000;
 
 /**
  * Asks all members until they are one cluster: one ID, one leader, one term, every member started.
@@ -56,7 +58,10 @@ async function askAgain(
   }
 }
 
-/** A linearizable read through one member, and before it, where wanted, a write that is removed again. */
+/**
+ * A linearizable read through one member, and before it, where wanted, a write that is removed again. What fails is tried
+ * again for ten seconds. @throws PlayError with the words of the last try.
+ */
 export async function proveMember(
   { advertiseClientUrls, host }: EtcdSettings,
   client: MemberClient,
@@ -64,19 +69,26 @@ export async function proveMember(
 ): Promise<EndpointHealth> {
   const endpoint = advertiseClientUrls[0]!;
   const key = `etcd-play/proof/${randomBytes(8).toString('hex')}`;
-  try {
-    if (write) await client.write(key, host);
-    const started = performance.now();
-    const found = await client.read(key);
-    const tookMs = performance.now() - started;
-    if (write) await client.remove(key);
-    if (write && found !== host) throw new Error(`read ${found ?? 'nothing'} where ${host} was written`);
-    return { endpoint, healthy: true, tookMs, error: '' };
-  } catch (cause) {
-    const words = (cause as Error).message;
-    throw new PlayError(`${endpoint} does not ${write ? 'take a write and' : ''} answer a read: ${words}`, {
-      cause,
-      next: 'Look at its log there (journalctl -u etcd.service), then run again.',
-    });
+  const deadline = performance.now() + PROVING_MS;
+  for (;;) {
+    try {
+      if (write) await client.write(key, host);
+      const started = performance.now();
+      const found = await client.read(key);
+      const tookMs = performance.now() - started;
+      if (write) await client.remove(key);
+      if (write && found !== host) throw new Error(`read ${found ?? 'nothing'} where ${host} was written`);
+      return { endpoint, healthy: true, tookMs, error: '' };
+    } catch (cause) {
+      if (performance.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+        continue;
+      }
+      const words = (cause as Error).message;
+      throw new PlayError(`${endpoint} does not ${write ? 'take a write and' : ''} answer a read: ${words}`, {
+        cause,
+        next: 'Look at its log there (journalctl -u etcd.service), then run again.',
+      });
+    }
   }
 }

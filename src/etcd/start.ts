@@ -3,7 +3,7 @@ import { PlayError } from '../errors.ts';
 
 const SLICE_SECONDS = 2;
 /** systemd brings a member back five seconds after it ended; ending twice in a row is no accident. */
-const MOST_RESTARTS = 2;
+const MOST_ENDS = 2;
 
 /**
  * Asks systemd to start etcd and does not wait: a member is ready only when its cluster is, so all must start at once.
@@ -32,11 +32,11 @@ export async function waitUntilReady(
   connection: Connection,
   timeoutMs: number,
   signal: AbortSignal,
-  mostRestarts = MOST_RESTARTS,
+  mostEnds = MOST_ENDS,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const { stdout } = await connection.run(waitScript(mostRestarts));
+    const { stdout } = await connection.run(waitScript(mostEnds));
     const [verdict, ...log] = stdout.trim().split('\n');
     if (verdict === 'ready') return;
     const words = log.map((line) => `\n    ${line}`).join('');
@@ -58,19 +58,23 @@ export async function waitUntilReady(
 }
 
 /** Looks again and again on the host itself, so that waiting costs no round trips. */
-function waitScript(mostRestarts: number): string {
+function waitScript(mostEnds: number): string {
   return [
-    's=systemctl; n=0',
-    `while [ $n -lt ${SLICE_SECONDS * 20} ]; do`,
-    '  u=$($s show etcd.service -p ActiveState -p NRestarts -p SubState); r=${u#*NRestarts=}; r=${r%%[!0-9]*}',
+    `v=waiting; read -r t _ </proc/uptime; end=$(( \${t%%.*} + ${SLICE_SECONDS} ))`,
+    'while :; do',
+    '  u=$(systemctl show etcd.service -p ActiveState -p NRestarts -p SubState); r=${u#*NRestarts=}; r=${r%%[!0-9]*}; r=${r:-0}',
     '  case $u in',
     '    *ActiveState=active*) echo ready; exit 0 ;;',
-    '    *ActiveState=failed*) break ;;',
+    '    *ActiveState=failed*) v=ended ;;',
+    // Between two tries, all that the last one had to say stands in the log.
+    '    *SubState=auto-restart*) r=$(( r + 1 )) ;;',
     '  esac',
-    `  [ "\${r:-0}" -ge ${mostRestarts} ] && break`,
-    '  n=$((n+1)); sleep 0.05',
+    `  [ "$r" -ge ${mostEnds} ] && v=ended`,
+    '  [ $v = ended ] && break',
+    '  read -r t _ </proc/uptime; [ "${t%%.*}" -lt "$end" ] || break',
+    '  sleep 0.05',
     'done',
-    `case $u in *ActiveState=failed*) echo ended ;; *) [ "\${r:-0}" -ge ${mostRestarts} ] && echo ended || echo waiting ;; esac`,
+    'echo $v',
     'journalctl -u etcd.service -n 8 --no-pager -o cat 2>/dev/null',
     ':',
   ].join('\n');

@@ -49,11 +49,19 @@ export async function runSchedule(recordFile: string, onlyMissed: boolean): Prom
 
 /** Takes the lock of an open file, which all hold who have it from here, and as long as one of them lives. False: another run has it. */
 async function locked(fd: number): Promise<boolean> {
-  // Who only looks whether the lock is free holds it for a moment.
-  const child = spawn('flock', ['-w', '2', '-E', String(TAKEN), '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
-  const code = await exitOf(child, 'flock');
-  if (code !== 0 && code !== TAKEN) throw new PlayError(`flock ended with ${code}`);
-  return code === 0;
+  const flock = async (...words: string[]) => {
+    const child = spawn('flock', [...words, '-E', String(TAKEN), '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
+    const code = await exitOf(child, 'flock');
+    if (code !== 0 && code !== TAKEN) throw new PlayError(`flock ended with ${code}`);
+    return code === 0;
+  };
+  // Who only looks whether a run is under way shares the lock for as long as that takes: no reason to leave a run out.
+  while (!(await flock('-n', '-x'))) {
+    if (!(await flock('-n', '-s'))) return false;
+    await flock('-u');
+    await new Promise((resolve) => setTimeout(resolve, 50 + 100 * Math.random()));
+  }
+  return true;
 }
 
 /** Whether its time has come since it last ran. Pure. */

@@ -132,9 +132,9 @@ export class LiveSpace {
     // What was written since the backup is not in it, and stays.
     const revision = this.#backedUp !== undefined && this.#backedUp < now ? this.#backedUp : now;
     const serving = cluster.state().serving.flatMap(({ host }) => host ?? []);
-    for (const host of [leader, ...serving.filter((one) => one !== leader)]) {
-      await (await this.api(host)).compactWholly(revision);
-    }
+    const all = [leader, ...serving.filter((one) => one !== leader)];
+    // Pages that a transaction of a database has freed count as free from the next one on: each call makes one.
+    for (const host of [...all, ...all]) await (await this.api(host)).compactWholly(revision);
     done.compacted = true;
     return revision;
   }

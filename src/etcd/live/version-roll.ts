@@ -28,7 +28,7 @@ export interface VersionWish {
 }
 
 /** A new version that ends by itself will do so again: one try is enough to know. */
-const MOST_RESTARTS = 1;
+const MOST_ENDS = 1;
 
 /** The play that makes one action. Each begins with what was seen last, and is followed by another look. */
 export function performVersion(cluster: LiveCluster, action: VersionAction, wish: VersionWish): Play {
@@ -116,7 +116,7 @@ async function swap(cluster: LiveCluster, context: HostContext, wish: Swap): Pro
   const { to, readyMs } = wish;
   try {
     await restartEtcd(await connect());
-    await waitUntilReady(await connect(), readyMs, signal, MOST_RESTARTS);
+    await waitUntilReady(await connect(), readyMs, signal, MOST_ENDS);
     await untilBack(cluster, context, readyMs);
     const runs = cluster.answers.get(host)?.status?.version;
     if (runs !== to) throw new PlayError(`etcd ${runs ?? 'of no version'} runs, where ${to} was started`);

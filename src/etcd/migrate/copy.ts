@@ -1,7 +1,7 @@
 import type { KeyChange, KeyCondition, KeysApi, KeyValue } from '../grpc/keys.ts';
 import type { LeasesApi } from '../grpc/leases.ts';
 import { batches } from '../keys/batches.ts';
-import { endsTogether, leaseIdFor, ttlAt } from './leases.ts';
+import { atAKnownTime, endsTogether, leaseIdFor, ttlAt } from './leases.ts';
 
 /** A key that is to be written to v3, and what was seen there: it is written only while that stands. */
 export interface DueKey {
@@ -136,15 +136,29 @@ async function grantOne(
 ): Promise<bigint> {
   for (let variant = 0; variant < 256; variant++) {
     const id = leaseIdFor(endsAtMs, variant);
-    const granted = await leases.grant(id, ttlAt(endsAtMs, now()));
-    if (granted !== undefined) {
-      journal.leases.push(id);
-      return id;
-    }
-    const left = await keys.leaseSeconds(id);
-    if (left !== undefined && endsTogether(endsAtMs, now() + left * 1000)) return id;
+    if (await grant(leases, id, endsAtMs, journal, now)) return id;
+    const { said: left, atMs } = await atAKnownTime(now, () => keys.leaseSeconds(id));
+    if (left !== undefined && endsTogether(endsAtMs, atMs + left * 1000)) return id;
   }
   throw new Error(`no lease is free for ${new Date(endsAtMs).toISOString()}`);
+}
+
+/** It begins to run when the members have noted it: where that took long, it is made anew. False: there is one of that ID. */
+async function grant(
+  leases: LeasesApi,
+  id: bigint,
+  endsAtMs: number,
+  journal: Journal,
+  now: () => number,
+): Promise<boolean> {
+  let isOwn = false;
+  await atAKnownTime(now, async () => {
+    if (isOwn) await leases.revoke(id);
+    const isNew = (await leases.grant(id, ttlAt(endsAtMs, now()))) !== undefined;
+    if (isNew && !isOwn) journal.leases.push(id);
+    isOwn = isNew;
+  });
+  return isOwn;
 }
 
 export interface TakenBack {

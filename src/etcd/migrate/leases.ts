@@ -25,6 +25,19 @@ export function endsTogether(endsAtMs: number, leaseEndsAtMs: number): boolean {
   return late <= LEASE_SLACK_MS && late + 1000 >= -LEASE_SLACK_MS;
 }
 
+/** What took longer tells a time too vaguely, and is asked again, so many times at most. */
+const VAGUE_MS = 1_000;
+const MOST_TRIES = 5;
+
+/** Does something until it has taken less than a second, so that it is known when it was; of a machine that stands still, the last. */
+export async function atAKnownTime<T>(now: () => number, act: () => Promise<T>): Promise<{ said: T; atMs: number }> {
+  for (let tries = 1; ; tries++) {
+    const atMs = now();
+    const said = await act();
+    if (now() - atMs < VAGUE_MS || tries === MOST_TRIES) return { said, atMs };
+  }
+}
+
 /**
  * Keys that end sooner than this are not brought: etcd grants no lease shorter than one and a half times its election
  * timeout (server/lease, minLeaseTTL), and they would outlive their twin.

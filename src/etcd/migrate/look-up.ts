@@ -1,5 +1,6 @@
 import { firstKey, type KeysApi, type KeyValue, prefixEnd } from '../grpc/keys.ts';
 import { walkKeys } from '../keys/walk.ts';
+import { atAKnownTime } from './leases.ts';
 import type { Twin } from './twins.ts';
 
 type Api = Pick<KeysApi, 'range' | 'leaseSeconds'>;
@@ -34,8 +35,8 @@ export async function lookUp(
   const ends = new Map<bigint, number | undefined>();
   const ids = [...new Set([...found.values()].map(({ lease }) => lease))].filter((id) => id !== 0n);
   await eachOf(ids, async (id) => {
-    const left = await api.leaseSeconds(id);
-    ends.set(id, left === undefined ? undefined : now() + left * 1000);
+    const { said, atMs } = await atAKnownTime(now, () => api.leaseSeconds(id));
+    ends.set(id, said === undefined ? undefined : atMs + said * 1000);
   });
   for (const one of found.values()) one.endsAtMs = ends.get(one.lease);
   return found;

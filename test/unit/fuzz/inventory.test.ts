@@ -16,6 +16,7 @@ import { selectHosts } from '../../../src/inventory/pattern.ts';
 import { splitLines } from '../../../src/inventory/text.ts';
 import { generateInventory } from '../inventory/generate.ts';
 import { type Chance, chance } from '../inventory/random.ts';
+import { processorMs } from '../processor-time.ts';
 import { CANARY, wickedText } from './values.ts';
 
 const COUNT = 10_000;
@@ -231,13 +232,13 @@ describe(`${COUNT} generated inventories, patterns and variables`, () => {
   }, async () => {
     let slowest = { ms: 0, n: 0 };
     for (let n = 0; n < COUNT; n++) {
-      const started = performance.now();
+      const started = processorMs();
       try {
         await oneCase(n);
       } catch (error) {
         throw new Error(`case ${n}: ${error instanceof Error ? error.stack : error}`, { cause: error });
       }
-      const ms = performance.now() - started;
+      const ms = processorMs() - started;
       if (ms > slowest.ms) slowest = { ms, n };
     }
     expect(slowest.ms, `case ${slowest.n}`).toBeLessThan(LONGEST_MS);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { assembleInventory } from '../../../src/inventory/assemble.ts';
 import { parseIni } from '../../../src/inventory/parse-ini.ts';
 import { spelling } from '../../../src/inventory/value.ts';
+import { processorMs } from '../processor-time.ts';
 
 const read = (...texts: string[]) => assembleInventory(texts.map((text, index) => parseIni(text, `${index}.ini`)));
 
@@ -113,10 +114,10 @@ describe('the groups of an inventory', () => {
 describe('a large inventory', () => {
   it('of 10,000 hosts in 100 groups is put together within two seconds', () => {
     const text = Array.from({ length: 100 }, (_, g) => `[g${g}]\nh[${g * 100}:${g * 100 + 99}] a=1\n`).join('');
-    const start = performance.now();
+    const start = processorMs();
     const inventory = read(text);
     for (const host of inventory.hostsOf('all')) inventory.varsOf(host);
     expect(inventory.hosts.size).toBe(10_000);
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(processorMs() - start).toBeLessThan(2000);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InputError } from '../../../src/errors.ts';
 import { assembleInventory } from '../../../src/inventory/assemble.ts';
 import { parseIni } from '../../../src/inventory/parse-ini.ts';
+import { processorMs } from '../processor-time.ts';
 import { REFUSED, TAKEN } from './corpus.ts';
 import { chance } from './random.ts';
 
@@ -145,12 +146,12 @@ describe('any text at all', () => {
     ['colons', `${'a:'.repeat(100_000)}1`],
     ['ranges', `${'[1:1]'.repeat(2000)}`],
   ])('is read in linear time: very many %s', (_, text) => {
-    const start = performance.now();
+    const start = processorMs();
     try {
       read(text);
     } catch (error) {
       expect(error).toBeInstanceOf(InputError);
     }
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(processorMs() - start).toBeLessThan(2000);
   });
 });

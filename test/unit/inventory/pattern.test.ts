@@ -6,6 +6,7 @@ import { InputError } from '../../../src/errors.ts';
 import { assembleInventory } from '../../../src/inventory/assemble.ts';
 import { parseIni } from '../../../src/inventory/parse-ini.ts';
 import { selectHosts } from '../../../src/inventory/pattern.ts';
+import { processorMs } from '../processor-time.ts';
 import { chance } from './random.ts';
 
 const text = 'lone\n[web]\nweb[1:4]\n[db]\ndb1\nweb2\n10.0.0.1\n2001:db8::1\n[empty]\n[site:children]\nweb\ndb\n';
@@ -101,9 +102,9 @@ describe('a pattern', () => {
 
   it('of many stars is matched without trying all ways', () => {
     const long = assembleInventory([parseIni(`${'a'.repeat(2000)}\n`, 'x')]);
-    const start = performance.now();
+    const start = processorMs();
     expect(() => selectHosts(long, `${'*a'.repeat(500)}*b`)).toThrow(InputError);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(processorMs() - start).toBeLessThan(1000);
   });
 });
 

@@ -70,7 +70,7 @@ describe('a fetched file', () => {
   });
 
   it('that was cut goes on where it stood, and never showed itself half', async () => {
-    const { wish, bytes, all, part } = place('cut', randomBytes(30_000_000));
+    const { wish, bytes, all, part } = place('cut', randomBytes(100_000_000));
     const own = await localShell();
     const found = (await lookAtSource(own, wish))!;
     const cut = fetchFile(own, wish, found, (done) => done > 10_000_000 && own.close());

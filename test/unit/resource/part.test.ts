@@ -60,8 +60,8 @@ describe('what is left of a transfer that was cut', () => {
   });
 });
 
-/** Begins to apply a change on a connection of its own, which is cut when so many bytes are on the way. */
-async function cutAfter(change: Change, sentBytes: number): Promise<void> {
+/** Begins to apply a change on a connection of its own, gives it so many bytes and no more, and cuts it once most have arrived. */
+async function cutAfter(change: Change, part: string, { sentBytes, arrivedBytes }: Cut): Promise<void> {
   const shell = await localShell();
   const input = change.input!;
   async function* some() {
@@ -76,10 +76,15 @@ async function cutAfter(change: Change, sentBytes: number): Promise<void> {
     input: { ...input, open: () => Readable.from(some()) },
   });
   running.catch(() => undefined);
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  await expect.poll(() => statSync(part, { throwIfNoEntry: false })?.size).toBeGreaterThan(arrivedBytes);
   shell.close();
   await expect(running).rejects.toThrow();
   await new Promise((resolve) => setTimeout(resolve, 200));
+}
+
+interface Cut {
+  sentBytes: number;
+  arrivedBytes: number;
 }
 
 const place = (name: string) => {
@@ -91,7 +96,7 @@ describe('a big copy', () => {
   it('that was cut goes on where it stood, and never showed itself half', async () => {
     const { path, part, all } = place('cut');
     const wish = copy({ source, path, mode: 0o640 });
-    await cutAfter((await look(wish))!, 5 << 20);
+    await cutAfter((await look(wish))!, part, { sentBytes: 5 << 20, arrivedBytes: 4 << 20 });
     expect(all()).toEqual(['.big.etcd-play-part']);
     expect(statSync(part).mode & 0o777).toBe(0o600);
     const left = statSync(part).size;
@@ -148,10 +153,10 @@ describe('a big copy', () => {
   });
 
   it('leaves the old file alone until the new one is whole', async () => {
-    const { path } = place('old');
+    const { path, part } = place('old');
     writeFileSync(path, 'old');
     const wish = copy({ source, path, mode: 0o644 });
-    await cutAfter((await look(wish))!, 3 << 20);
+    await cutAfter((await look(wish))!, part, { sentBytes: 3 << 20, arrivedBytes: 1 << 20 });
     expect(readFileSync(path, 'utf8')).toBe('old');
     expect((await look(wish))?.summary).toMatch(/^content, 9437 kB, \d+ kB of it there already$/);
   });
@@ -175,7 +180,7 @@ describe('a copy so big that it is proven stretch by stretch', () => {
   it('goes on where it was cut', async () => {
     const { path, part, all } = place('long-cut');
     const wish = copy({ source: from(), path, mode: 0o600 });
-    await cutAfter((await look(wish))!, 45 * MIB);
+    await cutAfter((await look(wish))!, part, { sentBytes: 45 * MIB, arrivedBytes: 33 * MIB });
     expect(statSync(part).size).toBeGreaterThan(32 * MIB);
     expect((await look(wish))!.input!.sizeBytes).toBeLessThan(long.length - 32 * MIB + 200);
     expect((await apply(wish))?.code).toBe(0);

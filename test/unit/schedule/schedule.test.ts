@@ -1,4 +1,6 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +8,7 @@ import { cronLines, crontabWith } from '../../../src/schedule/crontab.ts';
 import { scheduleMetrics } from '../../../src/schedule/metrics.ts';
 import type { Schedule } from '../../../src/schedule/record.ts';
 import { isMissed, runSchedule } from '../../../src/schedule/run.ts';
-import { isRunning, type RunOfSchedule, readState, scheduleFault } from '../../../src/schedule/state.ts';
+import { isRunning, lockFile, type RunOfSchedule, readState, scheduleFault } from '../../../src/schedule/state.ts';
 import { serviceText, timerText, unitWord } from '../../../src/schedule/units.ts';
 
 const made = (given: Partial<Schedule> = {}): Schedule => ({
@@ -175,21 +177,41 @@ describe('a run of a schedule', () => {
 
   it('has noted its end by the time that its lock is free', async () => {
     // Somebody keeps its output open, and not its lock: its end is noted a second after it.
-    const { schedule, file } = recorded('short', 'sleep 1 3>&- & sleep 0.3');
+    const go = join(folder, 'go');
+    const { schedule, file } = recorded('short', `until [ -e ${go} ]; do sleep 0.05; done; sleep 1 3>&- &`);
     const run = runSchedule(file, false);
     await expect.poll(() => isRunning(schedule), { interval: 5 }).toBe(true);
+    writeFileSync(go, '');
     while (await isRunning(schedule));
     expect((await readState(schedule)).runs[0]).toMatchObject({ exitCode: 0 });
     await run;
   });
 
   it('is left out while the one before is under way, and not noted', async () => {
-    const { schedule, file } = recorded('slow', `touch ${join(folder, 'begun')}; echo x; sleep 4`);
+    const [begun, end] = [join(folder, 'begun'), join(folder, 'end')];
+    const script = `touch ${begun}; echo x; until [ -e ${end} ]; do sleep 0.05; done`;
+    const { schedule, file } = recorded('slow', script);
     const first = runSchedule(file, false);
-    await expect.poll(() => existsSync(join(folder, 'begun')), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => existsSync(begun)).toBe(true);
     expect(await isRunning(schedule)).toBe(true);
     expect(await runSchedule(file, false)).toBe(0);
+    writeFileSync(end, '');
     expect(await first).toBe(0);
+    expect((await readState(schedule)).runs).toHaveLength(1);
+  });
+
+  it('waits for those who only look, however long they take', async () => {
+    const { schedule, file } = recorded('watched', 'exit 0');
+    mkdirSync(schedule.stateDir, { recursive: true });
+    const looking = spawn('flock', ['-s', lockFile(schedule), 'sh', '-c', 'echo looks; exec cat'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(looking.stdout, 'data');
+    const run = runSchedule(file, false);
+    // Longer than a look takes on a machine that is busy.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    looking.stdin.end();
+    expect(await run).toBe(0);
     expect((await readState(schedule)).runs).toHaveLength(1);
   });
 });

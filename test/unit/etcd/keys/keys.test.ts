@@ -260,10 +260,16 @@ describe('one member', () => {
     await etcd.member.compactWholly(revision - 1n);
     await etcd.member.compactWholly(revision - 1n);
     expect(await compactedUpTo(revision, asked)).toBe(revision - 1n);
+    // Pages that were freed count as free with one of the transactions behind it.
+    const isFree = async () => {
+      await etcd.put('small', Buffer.alloc(1));
+      const { dbInUseBytes, dbSizeBytes } = await etcd.member.status();
+      return dbInUseBytes < dbSizeBytes / 2;
+    };
+    await expect.poll(isFree, { interval: 150 }).toBe(true);
     const before = await etcd.member.status();
     await etcd.member.defragment();
     const after = await etcd.member.status();
-    expect(before.dbInUseBytes).toBeLessThan(before.dbSizeBytes / 2);
     expect(after.dbSizeBytes).toBeLessThan(before.dbSizeBytes / 2);
   });
 

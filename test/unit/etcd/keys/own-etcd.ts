@@ -51,7 +51,7 @@ export class OwnEtcd {
     };
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
     const child = spawn(etcd, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
-    for (let left = 100; ; left--) {
+    for (;;) {
       const socket = await opened(join(folder, 'client:1'));
       const session = socket && sessionOver(socket, 'own');
       const status =
@@ -61,7 +61,7 @@ export class OwnEtcd {
           .catch(() => undefined);
       if (session && (await status)?.leaderId) return new OwnEtcd(child, folder, session);
       session?.close();
-      if (left === 0) throw new Error('etcd did not come up');
+      if (child.exitCode !== null) throw new Error(`etcd ended with ${child.exitCode}`);
       await sleep(100);
     }
   }
@@ -72,7 +72,7 @@ export class OwnEtcd {
 
   /** A lease of ten minutes. */
   async lease(id: bigint): Promise<void> {
-    await this.session.ask('/etcdserverpb.Lease/LeaseGrant', message({ 1: 600, 2: id }), 5_000);
+    await this.session.ask('/etcdserverpb.Lease/LeaseGrant', message({ 1: 600, 2: id }), 60_000);
   }
 
   async fill(values: Record<string, string>): Promise<KeyValue[]> {

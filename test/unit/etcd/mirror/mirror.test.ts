@@ -223,8 +223,7 @@ describe('between two real clusters', () => {
     const followed: Followed = { revision: (await one!.member.status()).revision, written: 0, deleted: 0 };
     const ended = follow({ from, to, mapping, signal: ending.signal, followed, onLost: () => {} });
     const until = async (revision: bigint) => {
-      for (let left = 100; followed.revision < revision && left > 0; left--) await sleep(50);
-      expect(followed.revision).toBeGreaterThanOrEqual(revision);
+      while (followed.revision < revision) await sleep(50);
     };
     const end = () => {
       ending.abort();
