@@ -182,7 +182,7 @@ describe('more than a row of tasks', () => {
 describe('-v', () => {
   it.each<[string, RegExp[], RegExp[]]>([
     ['', [/^ {2}ok: \[h1\] Page is there$/m], [/connected in/, /script \d/]],
-    ['-v', [/^ {2}ok: \[h1\] Page is there \d+ ms$/m], [/connected in/, /script \d/]],
+    ['-v', [/^ {2}ok: \[h1\] Page is there (\d+ ms|[\d.]+ s)$/m], [/connected in/, /script \d/]],
     ['-vv', [/\[h1\] connected in .*: root@.*:22, key \S+$/m, /\[h1\] script \d+: exit 0 after/], [/\| /]],
     ['-vvv', [/\[h1\] script \d+: exit 0/, /^ {4}\| .*stat/m, /^ {4}> /m], []],
   ])('%s says as much as it should', async (option, wanted, unwanted) => {
@@ -237,7 +237,7 @@ describe('play.cfg', () => {
     mkdirSync(join(folder, 'home', 'etcd-play'));
     writeFileSync(join(folder, 'home', 'etcd-play', 'play.cfg'), '[defaults]\nverbose = 1\nlimit = h2\n');
     writeFileSync(join(folder, 'play.cfg'), `[defaults]\ninventory = ${lab.inventoryFile}\nlimit = h1\n`);
-    expect((await play(['web', '-C'])).stdout).toMatch(/^web on h1 [\s\S]*\[h1\] Page is there .*\d+ ms$/m);
+    expect((await play(['web', '-C'])).stdout).toMatch(/^web on h1 [\s\S]*\[h1\] Page is there .*(\d+ ms|[\d.]+ s)$/m);
     expect((await play(['web', '-C', '-l', 'h2'])).stdout).toMatch(/^web on h2 /m);
     // Commands that do not take all of it are not disturbed.
     for (const words of [['list'], ['runs'], ['inventory', '--graph'], ['ping', 'all']]) {

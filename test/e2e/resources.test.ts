@@ -39,7 +39,7 @@ beforeAll(async () => {
   await onAll(async (host, index) => {
     await givePackages(lab, host, FROM_DEBIAN[index]!);
     await giveRepository(lab, host, debs, 'lab');
-    if (index < 2) await on(host, FIREWALLS[index]!);
+    if (index < 2) await on(host, FIREWALLS[index]!, { timeoutMs: 300_000 });
     await on(host, OWN_NETWORK_SETTINGS);
     await on(host, 'mkdir -p /srv/old/below; touch /srv/old/below/file');
   });
@@ -64,8 +64,8 @@ const OWN_NETWORK_SETTINGS =
 const onAll = <T>(work: (host: string, index: number) => Promise<T>) => Promise.all(HOSTS.map(work));
 
 /** What a command line says on a host, by the system's own ssh. */
-async function on(host: string, line: string): Promise<string> {
-  const { code, stdout, stderr } = await lab.exec(host, line);
+async function on(host: string, line: string, options: { timeoutMs?: number } = {}): Promise<string> {
+  const { code, stdout, stderr } = await lab.exec(host, line, options);
   if (code !== 0) throw new Error(`${host}: ${line}: ${stdout}${stderr}`);
   return stdout.trim();
 }
@@ -326,8 +326,8 @@ describe('what systemd and dpkg do besides', () => {
       '#!/bin/sh\n### BEGIN INIT INFO\n# Provides: old\n# Default-Start: 2 3 4 5\n### END INIT INFO\nexit 0\n';
     const lines = [
       `printf '${crashing}' >/etc/systemd/system/crashing.service; printf '${script}' >/etc/init.d/old`,
-      'chmod +x /etc/init.d/old; update-rc.d old defaults; systemctl daemon-reload; systemctl start crashing; sleep 0.5',
-      'systemctl show -p ActiveState --value crashing',
+      'chmod +x /etc/init.d/old; update-rc.d old defaults; systemctl daemon-reload; systemctl start crashing',
+      'until systemctl show -p ActiveState --value crashing | grep activating; do sleep 0.1; done',
     ];
     expect(await onAll((host) => on(host, lines.join('; ')))).toEqual(HOSTS.map(() => 'activating'));
     expect(endings(await site('services', '-C'))).toEqual({ 'would change': ['Crashing', 'Old'] });

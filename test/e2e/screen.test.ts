@@ -191,7 +191,7 @@ describe('Ctrl-C', () => {
     await window.press('C-c');
     await window.until(/Stopping/);
     await window.press('C-c');
-    expect(await window.status(5_000)).toBe(130);
+    expect(await window.status()).toBe(130);
     const text = (await window.all()).join(' ').replace(/\s+/g, ' ');
     expect(text).toContain(
       'stopped at once; under way, and perhaps half done: h1 (Sign is waited for), h2 (Sign is waited for)',

@@ -78,7 +78,7 @@ export default playbook({
     ], { when: ({ vars }) => vars.get('n')?.value === '1' }),
     task('User is there', ({ vars }) => user({ name: 'app', system: true, password: vars.get('app').value.hash })),
     task('Script is run', ({ vars }) =>
-      script({ name: 'of the app', text: 'x=' + JSON.stringify(vars.get('app').value.inner.reveal()).replace(/[$]/g, '.') + '\\n: "$x"\\nsleep ' + (vars.get('fail')?.value === 'late' ? 30 : 0), timeoutMs: 2_000 })),
+      script({ name: 'of the app', text: 'x=' + JSON.stringify(vars.get('app').value.inner.reveal()).replace(/[$]/g, '.') + '\\n: "$x"\\nsleep ' + (vars.get('fail')?.value === 'late' ? 30 : 0), timeoutMs: vars.get('fail')?.value === 'late' ? 2_000 : 60_000 })),
     step('Program is told by its file', async ({ connect }) =>
       void (await (await connect()).run('cat /srv/settings | sha256sum; sleep 0.2'))),
     step('Program complains', async ({ connect, vars }) => {

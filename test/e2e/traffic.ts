@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3, Watcher } from 'etcd3';
 import { EndpointClients, type EndpointOptions } from './endpoint-clients.ts';
 import { holdLease, type LeaseReport } from './lease-holder.ts';
+import { OwnClock } from './standstill.ts';
 
 export interface TrafficOptions extends EndpointOptions {
   prefix?: string;
@@ -18,7 +19,7 @@ export interface TrafficReport {
   lost: number[];
   /** Those of them that the watch did not tell of. */
   missed: number[];
-  /** Between two acknowledged writes. */
+  /** Between two acknowledged writes; what the writer itself stood still is not in it. */
   longestGapMs: number;
   /** Writes that were tried again at another endpoint. */
   failed: number;
@@ -53,6 +54,7 @@ const BEGIN_MS = 2_000;
 export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   const { prefix = 'traffic/', pauseMs = 5, leaseSeconds } = options;
   const clients = new EndpointClients(options);
+  const clock = new OwnClock();
   const acknowledged: number[] = [];
   const seen = new Set<number>();
   const words: string[] = [];
@@ -83,11 +85,11 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   await write(0);
   acknowledged.push(0);
   const holder = leaseSeconds === undefined ? undefined : await holdLease(options, `lease-of-${prefix}`, leaseSeconds);
-  last = performance.now();
+  last = clock.now();
   const writing = (async () => {
     for (let n = 1; !over; n++) {
       await write(n);
-      const now = performance.now();
+      const now = clock.now();
       if (!isApart) {
         longestGapMs = Math.max(longestGapMs, now - last);
         recentGapMs = Math.max(recentGapMs, now - last);
@@ -101,7 +103,7 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   return {
     writes: () => acknowledged.length,
     gapMs() {
-      const gap = Math.max(recentGapMs, performance.now() - last);
+      const gap = Math.max(recentGapMs, clock.now() - last);
       recentGapMs = 0;
       return gap;
     },
@@ -119,6 +121,7 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
     async end() {
       over = true;
       await writing;
+      clock.stop();
       const deadline = performance.now() + 10_000;
       const missing = () => acknowledged.filter((n) => !seen.has(n));
       while (missing().length > 0 && performance.now() < deadline) await sleep(50);

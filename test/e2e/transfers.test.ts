@@ -58,7 +58,7 @@ beforeAll(async () => {
   lab = await openLab({ name: 'cxfer', hosts: 1, fresh: true });
   // A line on which so much takes a moment.
   await lab.slow('h1', 10);
-  await lab.narrow('h1', 200);
+  await lab.narrow('h1', 100);
   folder = mkdtempSync(join(tmpdir(), 'transfers-'));
   mkdirSync(at('playbooks'));
   for (const name of ['push', 'pull'])

@@ -28,7 +28,7 @@ export default playbook({
           timer({
             name: 'app-tidy',
             description: 'tidies up',
-            onCalendar: 'daily',
+            onCalendar: 'yearly',
             command: ['/bin/true'],
             present: false,
           }),

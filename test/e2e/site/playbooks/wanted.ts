@@ -110,7 +110,7 @@ export default playbook({
           timer({
             name: 'app-tidy',
             description: 'tidies up',
-            onCalendar: 'daily',
+            onCalendar: 'yearly',
             user: 'app',
             command: ['/usr/bin/touch', '/srv/app/data/$tidied 100%'],
           }),
