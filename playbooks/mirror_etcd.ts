@@ -115,7 +115,7 @@ export default playbook({
         once(
           'Other cluster is asked',
           async () => {
-            await destination.askAll();
+            await destination.askUntilLed();
             const { status } = destination.best();
             return { summary: `${destination.name}: etcd ${status.version}` };
           },

@@ -34,7 +34,7 @@ afterAll(() => lab?.down());
 async function onHost(script: string): Promise<string> {
   const file = (name: string) => `/etc/etcd/cert/etcd-${name}.pem`;
   const tls = `--cacert=${file('ca')} --cert=${file('client')} --key=${file('client-key')}`;
-  const ctl = `ctl() { ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 ${tls} "$@"; }; set -e`;
+  const ctl = `ctl() { ETCDCTL_API=3 etcdctl --dial-timeout=5s --command-timeout=20s --endpoints=https://127.0.0.1:2379 ${tls} "$@"; }; set -e`;
   const { code, stdout, stderr } = await lab.exec('h1', `${ctl}\n${script}`);
   expect(code, stderr).toBe(0);
   return stdout;

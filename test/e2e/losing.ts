@@ -21,12 +21,13 @@ export async function lostAt(
   hosts: readonly string[],
 ): Promise<PlayResult> {
   const { lab } = cluster;
-  let gone: Promise<void> | undefined;
-  const result = await cluster.play([...words, ...SOON], hosts, (text) => {
-    if (line.test(text)) gone ??= loss === 'power' ? lab.kill(host, { silent: true }) : lab.cut(host);
-  });
-  expect(gone, `${line}: ${result.text}`).toBeDefined();
-  await gone;
+  let isGone = false;
+  const lose = async () => {
+    await (loss === 'power' ? lab.kill(host, { silent: true }) : lab.cut(host));
+    isGone = true;
+  };
+  const result = await cluster.playDisturbed(line, lose, [...words, ...SOON], hosts);
+  expect(isGone, `${line}: ${result.text}`).toBe(true);
   // An etcd that was started again waits for its peers, which may have other data by then.
   if (loss === 'power') await lab.start(host, { apartFrom: 'etcd.service' });
   else await lab.heal(host);

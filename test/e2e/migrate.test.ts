@@ -43,7 +43,8 @@ async function v3(host: string, words: string): Promise<V3Key[]> {
 
 /** etcdctl of v2, on a host. */
 async function etcdctl2(host: string, words: string): Promise<string> {
-  const tls = '--ca-file etcd-ca.pem --cert-file etcd-client.pem --key-file etcd-client-key.pem';
+  const tls =
+    '--ca-file etcd-ca.pem --cert-file etcd-client.pem --key-file etcd-client-key.pem --timeout 30s --total-timeout 60s';
   const command = `cd /etc/etcd/cert && ETCDCTL_API=2 etcdctl ${tls} --endpoints https://127.0.0.1:2379 ${words}`;
   const { code, stdout, stderr } = await lab.exec(host, command);
   if (code !== 0) throw new Error(stderr || stdout);

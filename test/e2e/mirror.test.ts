@@ -57,7 +57,7 @@ const mirror = (words: readonly string[], options: PlayOptions = {}) => {
 async function onHost(host: string, script: string): Promise<string> {
   const at = (name: string) => `/etc/etcd/cert/etcd-${name}.pem`;
   const words = `--cacert=${at('ca')} --cert=${at('client')} --key=${at('client-key')}`;
-  const ctl = `ctl() { ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 ${words} "$@"; }`;
+  const ctl = `ctl() { ETCDCTL_API=3 etcdctl --dial-timeout=5s --command-timeout=20s --endpoints=https://127.0.0.1:2379 ${words} "$@"; }`;
   const { code, stdout, stderr } = await lab.exec(host, `${ctl}\n${script}`);
   expect(code, stderr).toBe(0);
   return stdout;
@@ -110,8 +110,12 @@ it('follows a writer, also while a member there is restarted, and tells the lag'
     'h1',
     'i=0; end=$(($(date +%s) + 11)); while [ $(date +%s) -lt $end ]; do i=$((i + 1)); ctl put app/counter $i; ctl put app/new/$i x; [ $i -gt 5 ] && ctl del app/new/$((i - 5)); done >/dev/null; echo $i',
   );
-  const following = mirror(['to=etcd_new', 'follow=12s']);
-  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  let begun = () => {};
+  const follows = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const following = mirror(['to=etcd_new', 'follow=20s'], { onLine: (line) => /^Follow/.test(line) && begun() });
+  await Promise.race([follows, following]);
   expect((await lab.exec('h4', 'systemctl restart etcd')).code).toBe(0);
   const [written, { code, text }] = await Promise.all([writing, following]);
   expect(code, text).toBe(0);

@@ -19,12 +19,12 @@ it('keys of the v2 API come along, and peers are known at the addresses that the
   const v2 = (host: string, words: string) =>
     cluster.on(
       host,
-      `cd /etc/etcd/cert && ETCDCTL_API=2 etcdctl --ca-file etcd-ca.pem --cert-file etcd-client.pem --key-file etcd-client-key.pem --endpoints https://127.0.0.1:2379 ${words}`,
+      `cd /etc/etcd/cert && ETCDCTL_API=2 etcdctl --ca-file etcd-ca.pem --cert-file etcd-client.pem --key-file etcd-client-key.pem --timeout 30s --total-timeout 60s --endpoints https://127.0.0.1:2379 ${words}`,
     );
   await v2('h1', 'set /test wzxmt');
   await cluster.on('h2', 'systemctl kill -s KILL etcd; systemctl stop etcd; rm -rf /var/lib/etcd');
   expectDone(await cluster.play(['recover_etcd', '--yes', '-e', 'ETCD_PEER_PORT=2390'], HOSTS));
-  expect(await v2('h2', 'get /test')).toBe('wzxmt');
+  expect(await v2('h2', 'get -q /test')).toBe('wzxmt');
   const members = await membersSeenBy(lab, 'h2');
   expect(members.map(({ name, peerUrls }) => `${name} ${peerUrls}`)).toEqual(
     HOSTS.map((host) => `etcd-${host} https://${lab.addressOf(host)}:2390`),

@@ -56,7 +56,9 @@ it.each([
   });
 });
 
-it('hosts lost at each step: what ran goes on, nothing is lost, and it ends well when it is run again', async () => {
+it('hosts lost at each step: what ran goes on, nothing is lost, and it ends well when it is run again', {
+  timeout: 900_000,
+}, async () => {
   await all('rm -rf /var/lib/etcd.*');
   const words = into(backups, [...restore(), '-e', 'safety=false']);
   // A host that is lost behind the swap may have either data, so each such loss is ended before the next one.

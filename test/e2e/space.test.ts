@@ -40,7 +40,7 @@ const backups = (folder: string) => readdirSync(folder).filter((name) => /_r\d+\
 async function onHost(host: string, script: string): Promise<string> {
   const file = (name: string) => `/etc/etcd/cert/etcd-${name}.pem`;
   const tls = `--cacert=${file('ca')} --cert=${file('client')} --key=${file('client-key')}`;
-  const ctl = `ctl() { ETCDCTL_API=3 etcdctl --endpoints=https://${lab.addressOf(host)}:2379 ${tls} "$@"; }`;
+  const ctl = `ctl() { ETCDCTL_API=3 etcdctl --dial-timeout=5s --command-timeout=20s --endpoints=https://${lab.addressOf(host)}:2379 ${tls} "$@"; }`;
   const { code, stdout, stderr } = await lab.exec(host, `${ctl}\n${script}`);
   expect(code, stderr).toBe(0);
   return stdout;
@@ -170,6 +170,8 @@ describe.runIf(!IS_33)('a member whose data differ', () => {
 
   it('is named by comparing all, and its alarm is not disarmed', async () => {
     await etcdctl(lab, 'h1', 'put text honest-value');
+    // It has it, too, before it is stopped.
+    await etcdctl(lab, 'h3', 'get text');
     // What lies in the pages of its database has no sum of its own.
     const spoil =
       "systemctl stop etcd; LC_ALL=C sed -i 's/honest-value/broken-value/g' /var/lib/etcd/member/snap/db; systemctl start etcd";

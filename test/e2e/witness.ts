@@ -10,7 +10,7 @@ export async function etcdctl(
 ): Promise<string> {
   const file = (name: string) => `${certDir}/etcd-${name}.pem`;
   const tls = `--cacert=${file('ca')} --cert=${file('client')} --key=${file('client-key')}`;
-  const command = `ETCDCTL_API=3 etcdctl --command-timeout=30s --endpoints=https://${lab.addressOf(host)}:${port} ${tls} ${words}`;
+  const command = `ETCDCTL_API=3 etcdctl --dial-timeout=5s --command-timeout=20s --endpoints=https://${lab.addressOf(host)}:${port} ${tls} ${words}`;
   const { code, stdout, stderr } = await lab.exec(host, command);
   if (code !== 0) throw new Error(`etcdctl ${words} on ${host}: ${stderr || stdout}`);
   return stdout;

@@ -137,6 +137,8 @@ export function sessionOver(socket: Duplex, host: string): GrpcSession {
   };
 }
 
+const READING_MS = 50;
+
 class Call {
   readonly #method: string;
   readonly #host: string;
@@ -165,7 +167,14 @@ class Call {
         failure ??= error;
         stream.close(constants.NGHTTP2_CANCEL);
       };
-      const late = () => fail(lost(this.#host, new Error(`nothing came for ${Math.round(stallMs / 1000)} s`)));
+      let came = 0;
+      // After a standstill of this machine the timer comes first, and what has come meanwhile is still to be read.
+      const late = () => {
+        const before = came;
+        setTimeout(() => {
+          if (came === before) fail(lost(this.#host, new Error(`nothing came for ${Math.round(stallMs / 1000)} s`)));
+        }, READING_MS);
+      };
       let timer = setTimeout(late, stallMs);
       const onAbort = () => fail(new PlayError('the run was ended', { host: this.#host }));
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -178,6 +187,7 @@ class Call {
       };
       stream.on('response', note).on('trailers', note);
       stream.on('data', (piece: Buffer) => {
+        came++;
         timer.refresh();
         let taken: Promise<unknown> | undefined;
         try {

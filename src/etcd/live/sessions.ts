@@ -19,6 +19,10 @@ export interface OpenMember {
   session: GrpcSession;
 }
 
+/** How many election timeouts a leader is waited for. */
+const ELECTIONS = 10;
+const PAUSE_MS = 200;
+
 /** A session asked for its status. The session is closed where it does not answer. */
 export async function askSession(host: string, session: GrpcSession): Promise<OpenMember> {
   const member = memberApi(session);
@@ -38,6 +42,8 @@ export interface ClusterDoor {
   readonly endpoints: readonly string[];
   /** Asks all members, anew where they were asked before; who is silent is noted. Gives how many answer. */
   askAll(): Promise<number>;
+  /** The same; where members answer and none knows of a leader, again for as long as an election may take. */
+  askUntilLed(): Promise<void>;
   /** The leader, or another one that follows it. @throws PlayError where there is none. */
   best(): OpenMember;
 }
@@ -61,6 +67,21 @@ export class Answers {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Some answer, and none of them knows of a leader: there may be one in a moment. */
+  get isLeaderless(): boolean {
+    return this.size > 0 && [...this.#open.values()].every(({ status }) => status.leaderId === undefined);
+  }
+
+  /** Asks, and asks again for as long as an election may take. */
+  async untilLed(ask: () => Promise<unknown>, electionTimeoutMs = 1_000): Promise<void> {
+    const deadline = performance.now() + ELECTIONS * electionTimeoutMs;
+    await ask();
+    while (this.isLeaderless && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await ask();
+    }
   }
 
   /** @throws PlayError */
@@ -132,11 +153,19 @@ export class MemberSessions implements ClusterDoor {
     return step(
       'Member is asked',
       async ({ host }) => {
-        const open = await this.#ask(host);
+        let open: OpenMember | undefined;
+        const ask = async () => {
+          open = await this.#ask(host);
+        };
+        await this.#answers.untilLed(ask, this.first.electionTimeoutMs);
         return { summary: open ? `etcd ${open.status.version}` : 'no answer' };
       },
       { check: 'run' },
     );
+  }
+
+  askUntilLed(): Promise<void> {
+    return this.#answers.untilLed(() => this.askAll(), this.first.electionTimeoutMs);
   }
 
   async askAll(): Promise<number> {

@@ -52,6 +52,10 @@ export class EndpointSessions implements ClusterDoor {
     };
   }
 
+  askUntilLed(): Promise<void> {
+    return this.#answers.untilLed(() => this.askAll());
+  }
+
   async askAll(): Promise<number> {
     await Promise.all(this.#urls.map((url) => this.#ask(url)));
     return this.#answers.size;

@@ -212,6 +212,7 @@ describe('between two real clusters', () => {
         open = await askSession(name, own().session);
         return 1;
       },
+      askUntilLed: async () => undefined,
       best: () => open!,
     };
   };
