@@ -108,13 +108,13 @@ it('goes on where it was killed, and ends with equal keys', async () => {
 it('follows a writer, also while a member there is restarted, and tells the lag', async () => {
   const writing = onHost(
     'h1',
-    'i=0; end=$(($(date +%s) + 11)); while [ $(date +%s) -lt $end ]; do i=$((i + 1)); ctl put app/counter $i; ctl put app/new/$i x; [ $i -gt 5 ] && ctl del app/new/$((i - 5)); done >/dev/null; echo $i',
+    'i=0; end=$(($(date +%s) + 7)); while [ $(date +%s) -lt $end ]; do i=$((i + 1)); ctl put app/counter $i; ctl put app/new/$i x; [ $i -gt 5 ] && ctl del app/new/$((i - 5)); done >/dev/null; echo $i',
   );
   let begun = () => {};
   const follows = new Promise<void>((resolve) => {
     begun = resolve;
   });
-  const following = mirror(['to=etcd_new', 'follow=20s'], { onLine: (line) => /^Follow/.test(line) && begun() });
+  const following = mirror(['to=etcd_new', 'follow=15s'], { onLine: (line) => /^Follow/.test(line) && begun() });
   await Promise.race([follows, following]);
   expect((await lab.exec('h4', 'systemctl restart etcd')).code).toBe(0);
   const [written, { code, text }] = await Promise.all([writing, following]);

@@ -73,7 +73,15 @@ export function copyPlay(sides: BothSides, { folder, restored, onDone }: CopyReq
               return {};
             }),
           ]),
-      safely('Each key has its twin', async () => ({ summary: await proveTwins(sides, last) })),
+      safely('Each key has its twin', async () => {
+        const { wrong } = await lookAtTwins(sides, last);
+        // Another member has come to lead since.
+        if (wrong.length > 0 && wrong.every(({ verdict }) => verdict === 'ours')) {
+          await sides.cluster.lookWhenSettled();
+          await setEndsRight(sides, journal);
+        }
+        return { summary: await proveTwins(sides, last) };
+      }),
       safely('No other key was changed', async () => ({ summary: await proveOthers(sides, started, journal) })),
       safely('All members hold the same', async () => {
         const summary = await proveHashes(sides);
@@ -85,14 +93,15 @@ export function copyPlay(sides: BothSides, { folder, restored, onDone }: CopyReq
 }
 
 /** A new leader gives every lease its whole time anew (etcd server/lease, Promote): those that were made here get the rest. */
-export async function setEndsRight(sides: BothSides): Promise<Outcome> {
+export async function setEndsRight(sides: BothSides, before = new Journal()): Promise<Outcome> {
   sides.closeAll();
   await sides.readClock();
   const late = (await sides.compare()).filter(({ key, verdict }) => verdict === 'ours' && !sides.isShort(key));
   if (late.length === 0) return {};
   const { signal } = sides.cluster.run;
   const wish = { now: sides.now, signal, onProgress: () => undefined };
-  await copyKeys(await sides.v3(), late.map(dueKey), new Journal(), wish);
+  const journal = new Journal();
+  await copyKeys(await sides.v3(), late.map(dueKey), journal, wish).finally(() => before.goOn(journal));
   return { changed: true, summary: count(late.length, 'key', 'keys') };
 }
 
@@ -209,7 +218,7 @@ async function readAgain(sides: BothSides, skipped: ReadonlySet<string>): Promis
 }
 
 /** @param last v2 as it was read last: what it has no longer has come to its end. */
-async function proveTwins(sides: BothSides, last: V2Reading | undefined): Promise<string> {
+async function lookAtTwins(sides: BothSides, last: V2Reading | undefined) {
   const there = new Set((last ?? sides.base).tree.keys.map(({ name }) => name));
   const ours = new Set(sides.pairs.map(({ key }) => key.name));
   const pairs = (await sides.compare()).filter(({ key }) => ours.has(key.name));
@@ -219,6 +228,11 @@ async function proveTwins(sides: BothSides, last: V2Reading | undefined): Promis
     if (!hasEnded) return verdict !== 'same';
     return twin !== undefined && (twin.endsAtMs ?? Number.POSITIVE_INFINITY) > now + LEASE_SLACK_MS;
   });
+  return { pairs, wrong };
+}
+
+async function proveTwins(sides: BothSides, last: V2Reading | undefined): Promise<string> {
+  const { pairs, wrong } = await lookAtTwins(sides, last);
   if (wrong.length > 0) {
     const named = wrong.map(({ key, verdict }) => `${key.name} (${verdict})`);
     throw new PlayError(`${count(wrong.length, 'key of v2 is', 'keys of v2 are')} not so in v3: ${some(named)}`);

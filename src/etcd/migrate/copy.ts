@@ -19,6 +19,18 @@ export class Journal {
   /** Whether they were written is not known: the answer never came. */
   readonly unsure: DueKey[] = [];
 
+  /** What was written again since: what was there before is still what was there first. */
+  goOn({ leases, written, unsure }: Journal): void {
+    this.leases.push(...leases);
+    const first = new Map(this.written.map((one) => [one.due.name.toString('latin1'), one]));
+    for (const { due, revision } of written) {
+      const known = first.get(due.name.toString('latin1'));
+      if (known) known.revision = revision;
+      else this.written.push({ due, revision });
+    }
+    this.unsure.push(...unsure);
+  }
+
   /** The revisions that this run has made. */
   get revisions(): Set<bigint> {
     return new Set(this.written.map(({ revision }) => revision));

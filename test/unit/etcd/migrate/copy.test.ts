@@ -120,6 +120,16 @@ describe('copying', () => {
     expect((await one('/old')).lease).toBe(77n);
   });
 
+  it('takes back what it had to write twice, since its lease was to end otherwise', async () => {
+    const endsAtMs = Date.now() + 60_000;
+    const journal = await copied([due('/a', '1', { endsAtMs }), due('/b', '2')]);
+    const again = await copied([due('/a', '1', { endsAtMs: endsAtMs + 9_000, before: await one('/a') })]);
+    journal.goOn(again);
+    expect([journal.written.length, journal.leases.length]).toEqual([2, 2]);
+    expect(await takeBack(apis, journal)).toEqual({ deleted: 2, putBack: 0, left: 0 });
+    expect(await etcd.values()).toEqual({});
+  });
+
   it('takes back what was written although no answer came', async () => {
     const journal = new Journal();
     const silent = {
