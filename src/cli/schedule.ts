@@ -18,7 +18,7 @@ import {
   type Schedule,
   writeWhole,
 } from '../schedule/record.ts';
-import { isRunning, readState, type ScheduleState, scheduleFault } from '../schedule/state.ts';
+import { lookAtRuns, type ScheduleState, scheduleFault } from '../schedule/state.ts';
 import { legible } from '../screen/legible.ts';
 import type { ScheduleArguments } from './backup-options.ts';
 
@@ -194,9 +194,7 @@ async function show(args: ScheduleArguments): Promise<number> {
   const now = new Date();
   const shown = await Promise.all(
     (await named({ ...args, inventory: [] }, await readSchedules())).map(async (schedule): Promise<Shown> => {
-      // In this order: a run notes its end before it lets go of the lock.
-      const [running, fault] = await Promise.all([isRunning(schedule), keeperFault(schedule)]);
-      const state = await readState(schedule);
+      const [{ state, running }, fault] = await Promise.all([lookAtRuns(schedule), keeperFault(schedule)]);
       return { schedule, state, running, fault: scheduleFault(schedule, state, running, fault, now) };
     }),
   );

@@ -17,21 +17,22 @@ const LAST_LINES = 20;
  */
 export async function runSchedule(recordFile: string, onlyMissed: boolean): Promise<number> {
   const schedule = await readSchedule(recordFile);
-  const before = await readState(schedule);
-  if (onlyMissed && !isMissed(schedule, before, new Date())) return 0;
+  if (onlyMissed && !isMissed(schedule, await readState(schedule), new Date())) return 0;
   await mkdir(schedule.stateDir, { recursive: true, mode: 0o700 });
   const startedAt = new Date().toISOString();
-  const underWay = { startedAt, endedAt: null, exitCode: null, words: [] };
-  const state = (run: ScheduleState['runs'][number], lastGoodAt = before.lastGoodAt): ScheduleState => ({
-    runs: [run, ...before.runs],
-    lastGoodAt,
-  });
   const lock = await open(lockFile(schedule), 'a', 0o600);
   try {
     if (!(await locked(lock.fd))) {
       process.stderr.write(`the run of ${schedule.name} before this one is still under way: this one is left out\n`);
       return 0;
     }
+    // Behind the lock: the run before this one has noted its end by now.
+    const before = await readState(schedule);
+    const underWay = { startedAt, endedAt: null, exitCode: null, words: [] };
+    const state = (run: ScheduleState['runs'][number], lastGoodAt = before.lastGoodAt): ScheduleState => ({
+      runs: [run, ...before.runs],
+      lastGoodAt,
+    });
     await writeState(schedule, state(underWay));
     const { code, words } = await runUnder(lock.fd, schedule);
     const endedAt = new Date().toISOString();

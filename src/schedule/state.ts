@@ -43,6 +43,19 @@ export async function isRunning(schedule: Schedule): Promise<boolean> {
   return (await said('flock', ['-s', '-n', '-E', '75', lockFile(schedule), 'true'])).code === 75;
 }
 
+/**
+ * What is noted of its runs, and whether one is under way. A run is noted behind its lock, and its end before it lets go
+ * of it: what stands open while nobody has the lock is looked at once more.
+ */
+export async function lookAtRuns(schedule: Schedule): Promise<{ state: ScheduleState; running: boolean }> {
+  const state = await readState(schedule);
+  const running = await isRunning(schedule);
+  if (running || state.runs[0]?.endedAt !== null) return { state, running };
+  const again = await readState(schedule);
+  const isAnother = again.runs[0]?.startedAt !== state.runs[0].startedAt;
+  return { state: again, running: isAnother && again.runs[0]?.endedAt === null };
+}
+
 /** A run may be late: a machine that boots, a run before it that took longer. */
 const LATE_MS = 15 * 60_000;
 

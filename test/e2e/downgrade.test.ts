@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { Cluster, expectDone, expectRefused, wasUnharmed } from './cluster.ts';
-import { cannotHave, NEWEST } from './newest.ts';
+import { BUILDING_MS, cannotHave, NEWEST } from './newest.ts';
 import type { Traffic } from './traffic.ts';
 import { longestGapMs } from './versions.ts';
 import { etcdctl } from './witness.ts';
@@ -39,6 +39,8 @@ const all = (words: string) => HOSTS.map(() => words);
 
 beforeAll(async () => {
   why = await cannotHave(OLD, MIDDLE, NEW);
+}, BUILDING_MS);
+beforeAll(async () => {
   if (why !== undefined) return;
   lab = await openLab({ name: LAB, hosts: 3, fresh: true });
   cluster = await Cluster.of(lab, NEW, HOSTS);

@@ -107,6 +107,7 @@ describe(`etcd ${VERSION}`, () => {
 
   it('replaces a member whose disk is new, and one whose data are damaged, on the same host', async () => {
     const hosts = ['h1', 'h2', 'h3', 'h5'];
+    await cluster.lead('h1', hosts);
     const traffic = await cluster.traffic(['h1', 'h2', 'h3']);
     await lab.wipe('h5');
     expectRefused(await cluster.play(['create_etcd'], hosts), 'play replace_etcd -l h5');

@@ -18,3 +18,8 @@ export async function processorSeconds(words: readonly string[], cwd?: string): 
   }
   return Math.min(...times);
 }
+
+/** 0.3 s, where starting node takes no more than it should: a slower machine has more. */
+export async function shortWork(): Promise<number> {
+  return Math.max(0.3, 5 * (await processorSeconds([process.execPath, '-e', '0'])));
+}

@@ -221,6 +221,9 @@ describe('reload_etcd that was killed', () => {
 describe('reload_etcd in the midst of an election', () => {
   it('waits until there is a leader, before it judges how the cluster stands', async () => {
     await onAll((host) => lab.exec(host, 'systemctl kill --signal=KILL etcd; systemctl restart --no-block etcd'));
+    // Each is being started, and none can be ready by then.
+    const state = () => onAll((host) => on(host, 'systemctl show etcd -p SubState --value'));
+    await expect.poll(state, { interval: 10 }).toEqual(HOSTS.map(() => expect.stringMatching(/^(start|running)$/)));
     const { code, stdout, text } = await reload(['-C', ...setting(90_000)]);
     expect(code, text).toBe(0);
     expect(stdout.match(/2 of 3 for a moment, 2 are needed: kept/g), text).toHaveLength(3);

@@ -39,6 +39,8 @@ const AGAIN = ['-e', 'again=true'];
 async function killedAfterEach(points: readonly RegExp[], words: readonly string[], first: readonly string[] = []) {
   for (const [at, point] of points.entries()) {
     const run = await newCa([...words, ...(at === 0 ? first : [])], { env: killAt(point) });
+    // Where another member has come to lead, leadership need not be moved: it goes to its end.
+    if (run.code === 0 && run.text.includes('Another member leads meanwhile')) break;
     expect(run.code, `${point}:\n${run.text}`).toBe(null);
   }
   const done = await newCa(words);

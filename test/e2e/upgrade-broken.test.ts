@@ -136,8 +136,10 @@ describe('a new release that does not come up', () => {
     const [first] = (await followers()).followers;
     await breakRelease(first!, HANGS);
     // It is killed while the member is down.
-    const child = cluster.play(['upgrade_etcd', '-e', `ETCD_VERSION=${NEW}`], HOSTS, (line, one) => {
-      if (/etcd\.service is in place/.test(line)) setTimeout(() => one.kill('SIGKILL'), 1_500);
+    const child = cluster.play(['upgrade_etcd', '-e', `ETCD_VERSION=${NEW}`], HOSTS, async (line, one) => {
+      if (!/etcd\.service is in place/.test(line)) return;
+      while ((await cluster.on(first!, 'systemctl is-active etcd')) === 'active');
+      one.kill('SIGKILL');
     });
     expect((await child).code).toBeNull();
     expect((await versions.seen())[HOSTS.indexOf(first!)]).not.toContain(' active');

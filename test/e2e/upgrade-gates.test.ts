@@ -53,8 +53,10 @@ describe('upgrade_etcd on a cluster of one', () => {
     const script = `mkdir ${release} && cp -a /opt/etcd/current/. ${release}/ && cat >${release}/etcd`;
     await lab.exec('h1', script, { input: '#!/bin/sh\nexec sleep 600\n' });
     const words = ['upgrade_etcd', '-e', `ETCD_VERSION=${WAY[2]}`];
-    const { code } = await cluster.play(words, ['h1'], (line, child) => {
-      if (/etcd\.service is in place/.test(line)) setTimeout(() => child.kill('SIGKILL'), 1_500);
+    const { code } = await cluster.play(words, ['h1'], async (line, child) => {
+      if (!/etcd\.service is in place/.test(line)) return;
+      while ((await cluster.on('h1', 'systemctl is-active etcd')) === 'active');
+      child.kill('SIGKILL');
     });
     expect(code).toBeNull();
     const back = await versions.upgrade(WAY[2], '-e', 'back=true');

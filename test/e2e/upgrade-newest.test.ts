@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, expectRefused, wasUnharmed } from './cluster.ts';
-import { cannotHave, NEWEST } from './newest.ts';
+import { BUILDING_MS, cannotHave, NEWEST } from './newest.ts';
 import type { Traffic } from './traffic.ts';
 import { longestGapMs, Versions } from './versions.ts';
 import { etcdctl } from './witness.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
   cluster = await Cluster.of(lab, FIRST, HOSTS);
   versions = new Versions(cluster, HOSTS);
   traffic = await cluster.traffic(HOSTS, { leaseSeconds: 8 });
-});
+}, BUILDING_MS);
 beforeEach((context) => {
   if (why !== undefined) context.skip(why);
 });

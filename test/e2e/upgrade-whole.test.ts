@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
 import { Cluster, wasUnharmed } from './cluster.ts';
-import { cannotHave, NEWEST } from './newest.ts';
+import { BUILDING_MS, cannotHave, NEWEST } from './newest.ts';
 import type { Traffic } from './traffic.ts';
 import { testHosts } from './version.ts';
 import { longestGapMs, Versions } from './versions.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   cluster = await Cluster.of(lab, WAY[0]!, HOSTS);
   versions = new Versions(cluster, HOSTS);
   traffic = await cluster.traffic(HOSTS, { leaseSeconds: LEASE_SECONDS });
-});
+}, BUILDING_MS);
 beforeEach((context) => {
   if (why !== undefined) context.skip(why);
 });

@@ -128,16 +128,22 @@ function judge<A extends Action>(
   next: Going<A>,
   { made, rest, confirmed }: { made: Planned<A>; rest: readonly Planned<A>[]; confirmed: boolean },
 ): Going<A> {
-  if (isPartOf(next.actions, rest)) return next;
+  const steps = next.actions.map(({ step }) => step);
+  const sayWhoLeads = () =>
+    cluster.run.say(`\nAnother member leads meanwhile.\n${planText(`goes on so: ${next.title}`, steps)}`);
+  if (isPartOf(next.actions, rest)) {
+    const moves = (actions: readonly Planned<A>[]) => actions.filter(({ action }) => action.do === LEADERSHIP).length;
+    if (moves(next.actions) < moves(rest)) sayWhoLeads();
+    return next;
+  }
   const [first] = next.actions;
   if (first && sameActions([first], [made])) {
     throw new PlayError(`'${made.step.does}' was done, and the cluster does not show it`, {
       next: 'See how it stands (play status_etcd), then run again.',
     });
   }
-  const steps = next.actions.map(({ step }) => step);
   if (isReordered(next.actions, rest)) {
-    cluster.run.say(`\nAnother member leads meanwhile.\n${planText(`goes on so: ${next.title}`, steps)}`);
+    sayWhoLeads();
     return next;
   }
   const text = planText(`has changed: ${next.title}`, steps);

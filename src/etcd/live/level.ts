@@ -1,4 +1,4 @@
-import { PlayError } from '../../errors.ts';
+import { PlayError, UnreachableError } from '../../errors.ts';
 import type { MemberClient } from '../client.ts';
 
 const PAUSE_MS = 100;
@@ -19,16 +19,27 @@ export async function untilLevel(
   }: { timeoutMs: number; signal: AbortSignal; onProgress(done: number, total: number): void },
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  let target = (await leader.status()).raftIndex;
+  // A member that is silent for a moment is not level yet: that is all that it means.
+  const statusOf = async (asked: MemberClient) => {
+    for (;;) {
+      try {
+        return await asked.status();
+      } catch (error) {
+        if (error instanceof UnreachableError || signal.aborted || performance.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  };
+  let target = (await statusOf(leader)).raftIndex;
   let since = performance.now();
   for (;;) {
-    const own = await member.status();
+    const own = await statusOf(member);
     // Before 3.4 nobody says how much is applied; what is in the log is the next best.
     const reached = own.appliedIndex === 0n ? own.raftIndex : own.appliedIndex;
     onProgress(Number(reached), Number(target));
     if (reached >= target) {
       if (performance.now() - since < PACE_MS) return;
-      target = (await leader.status()).raftIndex;
+      target = (await statusOf(leader)).raftIndex;
       since = performance.now();
       continue;
     }

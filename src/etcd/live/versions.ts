@@ -1,7 +1,7 @@
 import type { Connection } from '../../connection/connection.ts';
 import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
-import { UnreachableError } from '../../errors.ts';
+import { PlayError, UnreachableError } from '../../errors.ts';
 import { minorText, openVersionApi, type SpokenVersions } from '../grpc/versions.ts';
 import { askHttp } from '../http.ts';
 import { clientAddress, peerAddress } from '../look.ts';
@@ -21,6 +21,13 @@ const CHECK_SINCE = '3.5.18';
 export async function lookAtVersions(cluster: LiveCluster, { checkV2 }: { checkV2: boolean }): Promise<VersionSight> {
   const looks = await Promise.all(cluster.hosts.map(async (host) => lookAt(cluster, host, checkV2)));
   const told = looks.flatMap(({ told: one }) => one ?? []);
+  const { serving } = cluster.state();
+  // What nobody has said must not be taken for what is not so.
+  if (told.length === 0 && serving.length > 0) {
+    throw new PlayError('its members answer, but none says of which version it is and whether it serves v2', {
+      next: 'See how it stands (play status_etcd), then run again.',
+    });
+  }
   const leader = cluster.state().leader?.host;
   const first =
     looks.find(({ host }) => host === leader)?.told ?? told.find(({ auth }) => auth !== undefined) ?? told[0];
@@ -88,32 +95,43 @@ async function versionsOf(connection: Connection, seen: SeenHost, own: EtcdSetti
   };
 }
 
-/** What a member says; nothing where it has just fallen silent. */
+/** How long a member that answers otherwise is asked again. */
+const ASKING_MS = 10_000;
+
+/** What a member says; nothing where it has fallen silent. */
 async function ask(
   cluster: LiveCluster,
   connection: Connection,
   host: string,
   isLed: boolean,
 ): Promise<Told | undefined> {
-  const at = cluster.listening(host);
-  try {
-    const api = await openVersionApi(connection, clientAddress(at), cluster.identity);
+  const deadline = performance.now() + ASKING_MS;
+  for (;;) {
     try {
-      const [spoken, auth, version, v2, enabled] = await Promise.all([
-        api.versions(),
-        isLed ? api.isAuthEnabled() : undefined,
-        clusterVersion(cluster, connection, host),
-        v2Api(cluster, connection, host),
-        isLed && isDowngrading(cluster, connection, host),
-      ]);
-      const { storage, downgrade = enabled ? version : undefined } = spoken;
-      return { ...(storage && { storage }), ...(downgrade && { downgrade }), cluster: version, auth, v2 };
-    } finally {
-      api.close();
+      return await askOnce(cluster, connection, host, isLed);
+    } catch (error) {
+      if (error instanceof UnreachableError && cluster.run.signal.aborted) throw error;
+      if (cluster.run.signal.aborted || performance.now() > deadline) return undefined;
+      await new Promise((resolve) => setTimeout(resolve, 200));
     }
-  } catch (error) {
-    if (error instanceof UnreachableError && cluster.run.signal.aborted) throw error;
-    return undefined;
+  }
+}
+
+async function askOnce(cluster: LiveCluster, connection: Connection, host: string, isLed: boolean): Promise<Told> {
+  const at = cluster.listening(host);
+  const api = await openVersionApi(connection, clientAddress(at), cluster.identity);
+  try {
+    const [spoken, auth, version, v2, enabled] = await Promise.all([
+      api.versions(),
+      isLed ? api.isAuthEnabled() : undefined,
+      clusterVersion(cluster, connection, host),
+      v2Api(cluster, connection, host),
+      isLed && isDowngrading(cluster, connection, host),
+    ]);
+    const { storage, downgrade = enabled ? version : undefined } = spoken;
+    return { ...(storage && { storage }), ...(downgrade && { downgrade }), cluster: version, auth, v2 };
+  } finally {
+    api.close();
   }
 }
 

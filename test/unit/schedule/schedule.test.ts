@@ -8,7 +8,14 @@ import { cronLines, crontabWith } from '../../../src/schedule/crontab.ts';
 import { scheduleMetrics } from '../../../src/schedule/metrics.ts';
 import type { Schedule } from '../../../src/schedule/record.ts';
 import { isMissed, runSchedule } from '../../../src/schedule/run.ts';
-import { isRunning, lockFile, type RunOfSchedule, readState, scheduleFault } from '../../../src/schedule/state.ts';
+import {
+  isRunning,
+  lockFile,
+  lookAtRuns,
+  type RunOfSchedule,
+  readState,
+  scheduleFault,
+} from '../../../src/schedule/state.ts';
 import { serviceText, timerText, unitWord } from '../../../src/schedule/units.ts';
 
 const made = (given: Partial<Schedule> = {}): Schedule => ({
@@ -185,6 +192,21 @@ describe('a run of a schedule', () => {
     while (await isRunning(schedule));
     expect((await readState(schedule)).runs[0]).toMatchObject({ exitCode: 0 });
     await run;
+  });
+
+  it('is not taken for cut off where it begins or ends during a look', async () => {
+    const { schedule, file } = recorded('looked-at', 'sleep 0.1');
+    let over = false;
+    const runs = (async () => {
+      for (let n = 0; n < 8; n++) await runSchedule(file, false);
+      over = true;
+    })();
+    while (!over) {
+      const { state, running } = await lookAtRuns(schedule);
+      expect(scheduleFault(schedule, state, running, '', new Date(schedule.createdAt))).toBe('');
+    }
+    await runs;
+    expect((await readState(schedule)).runs).toHaveLength(8);
   });
 
   it('is left out while the one before is under way, and not noted', async () => {
