@@ -458,9 +458,14 @@ describe('create_etcd that loses a host on the way', () => {
     await unform(three);
     // Or it could be ready before they are lost.
     for (const other of ['h2', 'h3']) await lab.partition('h1', other);
-    const lost = await loses(['h2', 'h3'], '"systemctl show etcd.service -p ActiveState -p NRestarts"*', power).finally(
-      () => Promise.all(['h2', 'h3'].map((other) => lab.rejoin('h1', other))),
-    );
+    const apart = {
+      ...power,
+      lose: async (host: string) => {
+        await power.lose(host);
+        await lab.rejoin('h1', host);
+      },
+    };
+    const lost = await loses(['h2', 'h3'], '"systemctl show etcd.service -p ActiveState -p NRestarts"*', apart);
     expect(lost.text).toMatch(
       /failed: \[h1\] etcd is ready \(etcd was started; the run was ended before it was ready\)/,
     );
