@@ -20,7 +20,6 @@ import {
   ensurePki,
   etcdVariables,
   hostComplaints,
-  loadClient,
   localCa,
   lookAtHost,
   type MemberAnswer,
@@ -115,7 +114,7 @@ export default playbook({
       step(
         'Host is looked at',
         async ({ host, connect }) => {
-          const { facts, clock } = await lookAtHost(await connect(), own(host), identity && loadClient);
+          const { facts, clock } = await lookAtHost(await connect(), own(host));
           clocks.set(host, clock);
           const complaints = hostComplaints(facts, own(host));
           if (complaints.length > 0) throw complaintsError(host, complaints);

@@ -1,7 +1,10 @@
-import type { Etcd3, IMember } from 'etcd3';
 import type { Connection } from '../connection/connection.ts';
-import { openTunnel } from '../connection/tunnel.ts';
+import { UnreachableError } from '../errors.ts';
 import type { Alarm, Member, MemberStatus } from './cluster.ts';
+import { rangeOf } from './grpc/keys.ts';
+import { alarmsOf, membersOf, statusOf } from './grpc/member.ts';
+import { message } from './grpc/protobuf.ts';
+import { type GrpcSession, openSession } from './grpc/session.ts';
 
 export interface MemberAddress {
   /** As seen from the member's own host. */
@@ -36,7 +39,7 @@ export interface MemberClient {
   updateMember(id: string, peerUrl: string): Promise<void>;
   /** To be asked of the leader. */
   moveLeader(targetId: string): Promise<void>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** How long a change of the members may take: it waits for the quorum, and for a leader where that is just changing. */
@@ -44,107 +47,93 @@ const CHANGE_MS = 10_000;
 
 const DEADLINE_MS = 5_000;
 
-/** The client library takes a tenth of a second to load: call this early where there is time to wait anyway. */
-export async function loadClient() {
-  const [{ Etcd3 }, { noop }] = await Promise.all([import('etcd3'), import('cockatiel')]);
-  return { Etcd3, noop };
+/**
+ * A client that reaches its member at the first call, and anew where the member has ended the session since.
+ * Calls throw UnreachableError where its host is lost, else plain errors with the words of the member, or why it has none:
+ * what that means is for those to say who ask.
+ */
+export function openMember(connection: Connection, address: MemberAddress, identity: ClientIdentity): MemberClient {
+  return memberClient(() => openSession(connection, address, identity));
 }
 
-/** @throws UnreachableError, TunnelError; calls throw etcd3's errors. */
-export async function openMember(
-  connection: Connection,
-  { address, port, serverName }: MemberAddress,
-  { caPem, certPem, keyPem }: ClientIdentity,
-): Promise<MemberClient> {
-  const [{ Etcd3, noop }, tunnel] = await Promise.all([loadClient(), openTunnel(connection, address, port)]);
-  const client: Etcd3 = new Etcd3({
-    hosts: `unix:${tunnel.socketPath}`,
-    credentials: {
-      rootCertificate: Buffer.from(caPem),
-      privateKey: Buffer.from(keyPem),
-      certChain: Buffer.from(certPem),
-    },
-    grpcOptions: {
-      'grpc.ssl_target_name_override': serverName,
-      // A member that is starting refuses for a moment: ask again soon, not after grpc's long pauses.
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 500,
-    },
-    // A retry can repeat a change that was made: whoever calls decides.
-    faultHandling: { global: noop, host: () => noop },
-  });
-  const within = (deadlineMs = DEADLINE_MS) => ({ deadline: Date.now() + deadlineMs });
+/** The same over sessions that are opened in another way. */
+export function memberClient(open: () => Promise<GrpcSession>): MemberClient {
+  const sessions = new Sessions(open);
+  const ask = (method: string, fields: Parameters<typeof message>[0], deadlineMs = DEADLINE_MS) =>
+    sessions.ask(`/etcdserverpb.${method}`, message(fields), deadlineMs);
+  const change = async (method: string, fields: Parameters<typeof message>[0]) =>
+    void (await ask(method, fields, CHANGE_MS));
   return {
-    async status(deadlineMs) {
-      const status = await client.maintenance.status(within(deadlineMs));
-      return {
-        memberId: hex(status.header.member_id),
-        clusterId: hex(status.header.cluster_id),
-        leaderId: status.leader === '0' ? undefined : hex(status.leader),
-        version: status.version,
-        raftTerm: BigInt(status.raftTerm),
-        raftIndex: BigInt(status.raftIndex),
-        dbSizeBytes: Number(status.dbSize),
-        errors: status.errors ?? [],
-        // Members before 3.4 tell neither of these.
-        appliedIndex: BigInt(status.raftAppliedIndex ?? 0),
-        dbInUseBytes: Number(status.dbSizeInUse ?? 0),
-        isLearner: status.isLearner ?? false,
-      };
-    },
-    async members(deadlineMs) {
-      const { members } = await client.cluster.memberList({ linearizable: true }, within(deadlineMs));
-      return members.map(toMember);
-    },
+    status: async (deadlineMs) => statusOf(await ask('Maintenance/Status', {}, deadlineMs)),
+    members: async (deadlineMs) => membersOf(await ask('Cluster/MemberList', { 1: true }, deadlineMs)),
     async read(key, deadlineMs) {
-      return (await client.get(key).options(within(deadlineMs)).string()) ?? undefined;
+      const [found] = rangeOf(await ask('KV/Range', { 1: Buffer.from(key) }, deadlineMs)).keys;
+      return found?.value.toString();
     },
-    async write(key, value, deadlineMs) {
-      await client.put(key).value(value).options(within(deadlineMs)).exec();
-    },
-    async remove(key, deadlineMs) {
-      await client.delete().key(key).options(within(deadlineMs)).exec();
-    },
-    async alarms(deadlineMs) {
-      const { alarms } = await client.maintenance.alarm({ action: 'Get' }, within(deadlineMs));
-      return alarms.map(({ memberID, alarm }) => ({ memberId: hex(memberID), kind: alarm.toUpperCase() }));
-    },
+    write: async (key, value, deadlineMs) =>
+      void (await ask('KV/Put', { 1: Buffer.from(key), 2: Buffer.from(value) }, deadlineMs)),
+    remove: async (key, deadlineMs) => void (await ask('KV/DeleteRange', { 1: Buffer.from(key) }, deadlineMs)),
+    alarms: async (deadlineMs) => alarmsOf(await ask('Maintenance/Alarm', {}, deadlineMs)),
     async addMember(peerUrl, role) {
-      const request = { peerURLs: [peerUrl], isLearner: role === 'learner' };
-      return hex((await client.cluster.memberAdd(request, within(CHANGE_MS))).member.ID);
+      const fields = { 1: Buffer.from(peerUrl), 2: role === 'learner' };
+      // The answer has the new member where a list has its members.
+      return membersOf(await ask('Cluster/MemberAdd', fields, CHANGE_MS))[0]!.id;
     },
-    async promoteMember(id) {
-      await client.cluster.memberPromote({ ID: decimal(id) }, within(CHANGE_MS));
-    },
-    async removeMember(id) {
-      await client.cluster.memberRemove({ ID: decimal(id) }, within(CHANGE_MS));
-    },
-    async updateMember(id, peerUrl) {
-      await client.cluster.memberUpdate({ ID: decimal(id), peerURLs: [peerUrl] }, within(CHANGE_MS));
-    },
-    async moveLeader(targetId) {
-      await client.maintenance.moveLeader({ targetID: decimal(targetId) }, within(CHANGE_MS));
-    },
-    async close() {
-      client.close();
-      await tunnel.close();
-    },
+    promoteMember: (id) => change('Cluster/MemberPromote', { 1: number(id) }),
+    removeMember: (id) => change('Cluster/MemberRemove', { 1: number(id) }),
+    updateMember: (id, peerUrl) => change('Cluster/MemberUpdate', { 1: number(id), 2: Buffer.from(peerUrl) }),
+    moveLeader: (id) => change('Maintenance/MoveLeader', { 1: number(id) }),
+    close: () => sessions.close(),
   };
 }
 
-function toMember(member: IMember & { isLearner?: boolean }): Member {
-  return {
-    id: hex(member.ID),
-    name: member.name,
-    peerUrls: member.peerURLs,
-    clientUrls: member.clientURLs,
-    isLearner: member.isLearner ?? false,
-  };
+const number = (id: string): bigint => BigInt(`0x${id}`);
+
+/** One session at a time, for as long as it lasts. */
+class Sessions {
+  readonly #open: () => Promise<GrpcSession>;
+  #session: Promise<GrpcSession> | undefined;
+
+  constructor(open: () => Promise<GrpcSession>) {
+    this.#open = open;
+  }
+
+  async ask(method: string, request: Buffer, deadlineMs: number): Promise<Buffer> {
+    const deadline = performance.now() + deadlineMs;
+    let session: GrpcSession;
+    try {
+      session = await within(deadlineMs, this.#current());
+    } catch (error) {
+      if (error instanceof UnreachableError) throw error;
+      throw new Error((error as Error).message, { cause: error });
+    }
+    try {
+      return await session.ask(method, request, Math.max(1, deadline - performance.now()));
+    } catch (error) {
+      // Also where etcd has ended the session: that tells nothing of its host.
+      throw new Error((error as Error).message, { cause: error });
+    }
+  }
+
+  close(): void {
+    this.#session?.then((session) => session.close()).catch(() => undefined);
+    this.#session = undefined;
+  }
+
+  async #current(): Promise<GrpcSession> {
+    const last = this.#session;
+    const session = await last?.catch(() => undefined);
+    if (session?.isOpen) return session;
+    // Who asks at the same time shares what the first one opens.
+    if (this.#session === last) this.#session = this.#open();
+    return this.#session!;
+  }
 }
 
-const decimal = (id: string): string => BigInt(`0x${id}`).toString();
-
-/** etcd3 gives 64-bit numbers as decimal strings; people know member IDs as hexadecimal. */
-function hex(decimal: string): string {
-  return BigInt(decimal).toString(16);
+function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`etcd does not answer within ${timeoutMs / 1000} s`)), timeoutMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

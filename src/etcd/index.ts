@@ -37,7 +37,7 @@ export { existingParent, makeWorkFolder } from './backup/work-folder.ts';
 export { zstdAvailable } from './backup/zstd.ts';
 export { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from './certificates.ts';
 export { certificatesNotWell, certificatesRecord, certificatesText, consumerText } from './certificates-report.ts';
-export { type ClientIdentity, loadClient, type MemberClient } from './client.ts';
+export type { ClientIdentity, MemberClient } from './client.ts';
 export type { Member, MemberStatus } from './cluster.ts';
 export { certificateFiles, renderConfiguration } from './configuration.ts';
 export { firstKey, prefixEnd } from './grpc/keys.ts';

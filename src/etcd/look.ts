@@ -22,13 +22,9 @@ interface Look {
  * Looks at a host, in one round trip. Where etcd is just being started and has no log yet it looks again: what is still
  * to come would be taken for lost, once the member is asked and answers. @throws UnreachableError.
  */
-export async function lookAtHost(
-  connection: Connection,
-  settings: EtcdSettings,
-  preload?: () => Promise<unknown>,
-): Promise<Look> {
+export async function lookAtHost(connection: Connection, settings: EtcdSettings): Promise<Look> {
   const deadline = performance.now() + STARTING_MS;
-  let look = await lookOnce(connection, settings, preload);
+  let look = await lookOnce(connection, settings);
   for (let looks = 1; isJustStarting(look.facts) && (looks < LEAST_LOOKS || performance.now() < deadline); looks++) {
     await new Promise((resolve) => setTimeout(resolve, 100));
     look = await lookOnce(connection, settings);
@@ -40,17 +36,10 @@ function isJustStarting({ service, data }: HostFacts): boolean {
   return service.activeState === 'activating' && service.subState === 'start' && data.walFiles === 0;
 }
 
-async function lookOnce(
-  connection: Connection,
-  settings: EtcdSettings,
-  preload?: () => Promise<unknown>,
-): Promise<Look> {
+async function lookOnce(connection: Connection, settings: EtcdSettings): Promise<Look> {
   const sentSeconds = Date.now() / 1000;
-  const looking = connection
-    .run(observeScript(observeRequest(settings)))
-    .then((result) => ({ ...result, receivedSeconds: Date.now() / 1000 }));
-  // While the host is at work: load what is needed next.
-  const [{ receivedSeconds, ...result }] = await Promise.all([looking, preload?.()]);
+  const result = await connection.run(observeScript(observeRequest(settings)));
+  const receivedSeconds = Date.now() / 1000;
   // What was not seen to the end must not be taken for absent.
   if (result.code !== 0) throw new RemoteCommandError('looking at the host', result, { next: 'Run again.' });
   const facts = parseFacts(result.stdout);
@@ -108,7 +97,7 @@ export async function askMember(
   identity: ClientIdentity,
   serving: boolean,
 ): Promise<MemberAnswer> {
-  const spoken = serving ? await askClientApi(await openMember(connection, clientAddress(settings), identity)) : {};
+  const spoken = serving ? await askClientApi(openMember(connection, clientAddress(settings), identity)) : {};
   if (spoken.api) return spoken;
   try {
     return { ...spoken, peers: await askPeerView(connection, peerAddress(settings), identity) };
@@ -126,7 +115,7 @@ async function askClientApi(client: MemberClient): Promise<MemberAnswer> {
     const own = { status: status.value, client };
     return members.status === 'fulfilled' ? { ...own, api: { status: status.value, members: members.value } } : own;
   }
-  await client.close();
+  client.close();
   if (status.reason instanceof UnreachableError) throw status.reason;
   return {};
 }

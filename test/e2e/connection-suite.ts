@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
 import type { Connection } from '../../src/connection/connection.ts';
 import { RemoteTimeoutError } from '../../src/connection/errors.ts';
-import { openTunnel } from '../../src/connection/tunnel.ts';
 
 export interface Subject {
   /** A new connection, as the user that the other end gives it. */
@@ -156,16 +155,5 @@ export function connectionSuite({ connect, greeter }: Subject): void {
         name: 'TunnelError',
         host: connection.host,
       });
-    }));
-
-  it('leads a local socket to such a port', () =>
-    using(async (connection) => {
-      const { port, greeting } = greeter();
-      const tunnel = await openTunnel(connection, '127.0.0.1', port);
-      const { connect: dial } = await import('node:net');
-      const socket = dial(tunnel.socketPath);
-      expect(await new Promise((resolve) => socket.once('data', (data) => resolve(String(data))))).toMatch(greeting);
-      socket.destroy();
-      await tunnel.close();
     }));
 }

@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Connection } from '../../src/connection/connection.ts';
 import { openConnection } from '../../src/connection/open.ts';
 import { connectionSettings } from '../../src/connection/settings.ts';
-import { openTunnel } from '../../src/connection/tunnel.ts';
 import { UnreachableError } from '../../src/errors.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { carefulPassword } from '../lab/users.ts';
@@ -114,17 +113,6 @@ describe('a connection over ssh2', () => {
     const before = connection.roundTrips;
     for (let i = 0; i < 5; i++) expect((await connection.run('echo quiet')).stdout).toBe('quiet\n');
     expect(connection.roundTrips - before).toBe(5);
-  });
-
-  it('reaches a port of the host itself through a tunnel that only this user can enter', async () => {
-    const connection = await connect({});
-    const tunnel = await openTunnel(connection, '127.0.0.1', 22);
-    const { connect: dial } = await import('node:net');
-    const banner = await new Promise<string>((resolve) =>
-      dial(tunnel.socketPath).once('data', (data) => resolve(String(data))),
-    );
-    expect(banner).toMatch(/^SSH-2\.0/);
-    await tunnel.close();
   });
 
   it('says how to allow tunnels where sshd forbids them', async () => {

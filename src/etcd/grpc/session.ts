@@ -42,6 +42,8 @@ export interface StreamOptions {
 
 /** gRPC with one member over one HTTP/2 connection, in constant memory. */
 export interface GrpcSession {
+  /** False once either side has ended it. */
+  readonly isOpen: boolean;
   /** One question, one answer. @throws GrpcError, UnreachableError. */
   ask(method: string, request: Buffer, deadlineMs: number): Promise<Buffer>;
   /** One question, an answer of many messages, handed out as it comes, framing and all. @throws GrpcError, UnreachableError. */
@@ -119,6 +121,9 @@ export function sessionOver(socket: Duplex, host: string): GrpcSession {
   const stream = (method: string, request: Buffer, options: StreamOptions) =>
     new Call(session, method, host, () => broken).run(request, options);
   return {
+    get isOpen() {
+      return !session.closed && !session.destroyed;
+    },
     stream,
     async ask(method, request, deadlineMs) {
       const pieces: Buffer[] = [];

@@ -8,7 +8,7 @@ import { ensurePki } from '../../pki/store.ts';
 import type { RunContext, Task } from '../../runner/playbook.ts';
 import { once, step } from '../../runner/playbook.ts';
 import { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from '../certificates.ts';
-import { type ClientIdentity, loadClient, type MemberClient } from '../client.ts';
+import type { ClientIdentity, MemberClient } from '../client.ts';
 import { renderConfiguration } from '../configuration.ts';
 import { askMember, lookAtHost, type MemberAnswer } from '../look.ts';
 import type { MemberCertificates } from '../member.ts';
@@ -279,7 +279,7 @@ export class LiveCluster {
     if (this.#lost.has(host)) return {};
     try {
       const connection = await this.run.connect(host);
-      const { facts, clock } = await lookAtHost(connection, this.own(host), first ? loadClient : undefined);
+      const { facts, clock } = await lookAtHost(connection, this.own(host));
       if (first) this.#clocks.set(host, clock);
       const runs = ['active', 'activating'].includes(facts.service.activeState);
       const answer = runs ? await this.#askOnce(host, facts) : {};

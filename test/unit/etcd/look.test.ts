@@ -46,12 +46,6 @@ describe('a look at a host', () => {
       expect(looks, state).toBe(1);
     }
   });
-
-  it('that fails while something else is loaded fails once, with its own error', async () => {
-    const host = fakeConnection(() => Promise.reject(new Error('the link is gone')));
-    const slowly = () => new Promise((resolve) => setTimeout(resolve, 30));
-    await expect(lookAtHost(host, settings, slowly)).rejects.toThrow('the link is gone');
-  });
 });
 
 describe('where a member is reached from its own host', () => {

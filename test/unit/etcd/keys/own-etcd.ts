@@ -66,6 +66,13 @@ export class OwnEtcd {
     }
   }
 
+  /** Another session with it. */
+  async connect(): Promise<GrpcSession> {
+    const socket = await opened(join(this.#folder, 'client:1'));
+    if (!socket) throw new Error('etcd takes no connection');
+    return sessionOver(socket, 'own');
+  }
+
   async put(key: Buffer | string, value: Buffer | string, lease = 0n): Promise<void> {
     await this.keys.change([{ put: Buffer.from(key), value: Buffer.from(value), lease }]);
   }
