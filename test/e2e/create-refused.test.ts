@@ -12,6 +12,7 @@ import { ensureRelease } from '../lab/releases.ts';
 import { carefulPassword } from '../lab/users.ts';
 import { makeOpensslCa, openssl } from '../unit/pki/workshop.ts';
 import { type PlayResult, runPlay } from './play.ts';
+import { OwnClock } from './standstill.ts';
 import { etcdctl, fingerprint, membersSeenBy } from './witness.ts';
 
 /** What a user gets wrong, or finds in disorder: each time its own message, its exit code, and nothing touched. */
@@ -222,7 +223,14 @@ describe('the way in', () => {
     await lab.kill('h3', { silent: true });
     await on('h1', 'mkdir /var/lib/etcd && echo mine >/var/lib/etcd/notes.txt', 'rm -r /var/lib/etcd');
     const path = await inventory({ vars: strict(lab.knownHostsFile) });
-    const result = await untouched(() => create(path));
+    const clock = new OwnClock();
+    let tookMs = 0;
+    const result = await untouched(async () => {
+      const started = clock.now();
+      const made = await create(path);
+      tookMs = clock.now() - started;
+      return made;
+    });
     await Promise.all([lab.start('h2'), lab.start('h3')]);
     expectEnd(
       result,
@@ -234,7 +242,7 @@ describe('the way in', () => {
     );
     expect(result.text).toMatch(/ERROR h3: .*(did not answer within 2 s|no route to host)/);
     expect(result.text).toMatch(/^h2 +: ok=0 +changed=0 +unreachable=1/m);
-    expect(result.durationMs).toBeLessThan(12_000);
+    expect(tookMs).toBeLessThan(8_000);
   });
 
   it('a host key that has changed, and one that is unknown, end the run before anything is sent', async () => {
