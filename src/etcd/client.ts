@@ -79,15 +79,15 @@ export function memberClient(open: () => Promise<GrpcSession>): MemberClient {
       // The answer has the new member where a list has its members.
       return membersOf(await ask('Cluster/MemberAdd', fields, CHANGE_MS))[0]!.id;
     },
-    promoteMember: (id) => change('Cluster/MemberPromote', { 1: number(id) }),
-    removeMember: (id) => change('Cluster/MemberRemove', { 1: number(id) }),
-    updateMember: (id, peerUrl) => change('Cluster/MemberUpdate', { 1: number(id), 2: Buffer.from(peerUrl) }),
-    moveLeader: (id) => change('Maintenance/MoveLeader', { 1: number(id) }),
+    promoteMember: (id) => change('Cluster/MemberPromote', { 1: numberOf(id) }),
+    removeMember: (id) => change('Cluster/MemberRemove', { 1: numberOf(id) }),
+    updateMember: (id, peerUrl) => change('Cluster/MemberUpdate', { 1: numberOf(id), 2: Buffer.from(peerUrl) }),
+    moveLeader: (id) => change('Maintenance/MoveLeader', { 1: numberOf(id) }),
     close: () => sessions.close(),
   };
 }
 
-const number = (id: string): bigint => BigInt(`0x${id}`);
+const numberOf = (id: string): bigint => BigInt(`0x${id}`);
 
 /** One session at a time, for as long as it lasts. */
 class Sessions {

@@ -1,6 +1,8 @@
 import { PlayError, UnreachableError } from '../../errors.ts';
 import type { MemberClient } from '../client.ts';
 
+type Asked = Pick<MemberClient, 'status'>;
+
 const PAUSE_MS = 100;
 /** A member that reaches where its leader was, within this time, follows at the pace of the writes. */
 const PACE_MS = 1_000;
@@ -10,8 +12,8 @@ const PACE_MS = 1_000;
  * learner be promoted at 90 % (etcd server, `readyPercent`). @throws PlayError when it does not come level in time.
  */
 export async function untilLevel(
-  leader: MemberClient,
-  member: MemberClient,
+  leader: Asked,
+  member: Asked,
   {
     timeoutMs,
     signal,
@@ -20,12 +22,18 @@ export async function untilLevel(
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   // A member that is silent for a moment is not level yet: that is all that it means.
-  const statusOf = async (asked: MemberClient) => {
+  const statusOf = async (asked: Asked) => {
     for (;;) {
       try {
         return await asked.status();
       } catch (error) {
-        if (error instanceof UnreachableError || signal.aborted || performance.now() > deadline) throw error;
+        if (error instanceof UnreachableError) throw error;
+        if (signal.aborted || performance.now() > deadline) {
+          throw new PlayError(`a member does not say how far it is: ${(error as Error).message}`, {
+            next: 'Look at its log there (journalctl -u etcd.service), then run again.',
+            cause: error,
+          });
+        }
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }

@@ -62,14 +62,14 @@ export function perform(cluster: LiveCluster, action: MemberAction): Play {
     case 'move leader':
       return change(`Leadership moves from ${action.from} to ${action.to}`, async () => {
         const client = cluster.leaderClient();
-        const { memberId } = await client.status();
+        const before = cluster.state().leader!.member.id;
         await certain(
           () => client.moveLeader(action.toId),
           // Another member may have come to lead by itself: then it is for the next plan to say what is left to do.
           async () => {
             const { leaderId } = await client.status();
             if (leaderId === undefined) throw new Error('no leader is known');
-            return leaderId !== memberId;
+            return leaderId !== before;
           },
         );
       });
