@@ -228,7 +228,7 @@ export default playbook({
             // It may have come to write one, before it was stopped.
             const { facts } = await lookAtHost(connection, own(host));
             if (!facts.data.isBlank) return { skipped: true };
-            const places = await setAside(connection, own(host), { now: new Date() });
+            const places = await setAside(connection, own(host));
             return { changed: true, summary: places.join(' ') };
           }),
         ],

@@ -11,6 +11,7 @@ import {
   findBackups,
   finishRestore,
   freeForData,
+  freeTime,
   type HostData,
   hasData,
   isRunning,
@@ -31,7 +32,6 @@ import {
   refuseV2,
   restoreOn,
   servesV2,
-  timeStamp,
   type V2Node,
 } from 'etcd-play/etcd';
 
@@ -150,9 +150,9 @@ export default playbook({
     }
     const { way, members, confirm } = plan;
     await run.confirm(confirm.question, confirm.word);
-    const stamp = timeStamp(new Date());
     if (way.by === 'data') {
-      const begun = way.stamp ?? stamp;
+      const connection = await run.connect(way.host);
+      const begun = way.stamp ?? (await freeTime([{ connection, settings: cluster.own(way.host) }]));
       yield* beginAnew(cluster, { host: way.host, stamp: begun, isKept: way.stamp !== undefined, pairs: plan.pairs });
       yield* joinAll(cluster, { first: way.host, stamp: begun, hosts: members.slice(1) });
       return;
@@ -184,7 +184,6 @@ export default playbook({
       bump: way.bump,
       keyCount,
       revision: BigInt(database.revision),
-      stamp,
       markAs: backup?.name,
       v2,
     });

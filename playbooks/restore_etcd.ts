@@ -24,7 +24,6 @@ import {
   restoreOn,
   servesV2,
   takeSafetyBackup,
-  timeStamp,
   type V2Node,
   v2GetFrom,
   v2State,
@@ -63,7 +62,6 @@ export default playbook({
     const identityFile = run.value('identity');
     const identities = await readIdentities(identityFile);
     const now = new Date();
-    const stamp = timeStamp(now);
     const work = await makeWorkFolder(run.check ? dirname(resolve(file)) : folder);
     const apis = new Map<string, MemberApi>();
     let proven: ProvenFile | undefined;
@@ -201,7 +199,6 @@ export default playbook({
       bump: plan.bump,
       keyCount: backup().keyCount,
       revision: backup().revision,
-      stamp,
       v2,
     });
 

@@ -48,7 +48,7 @@ export { encodings, readBytes, spell } from './keys/spelling.ts';
 export { keysRecord, keyText, listText } from './keys/text.ts';
 export { lookForUndo, type UndoCounts, undo } from './keys/undo.ts';
 export { walkKeys } from './keys/walk.ts';
-export { setAside, stopForGood, timeStamp } from './live/aside.ts';
+export { freeTime, setAside, stopForGood } from './live/aside.ts';
 export { carryOut, type Operation } from './live/carry-out.ts';
 export { LiveCluster } from './live/cluster.ts';
 export { lookAtFiles } from './live/files.ts';

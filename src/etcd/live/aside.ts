@@ -1,12 +1,36 @@
+import { posix } from 'node:path';
 import type { Connection } from '../../connection/connection.ts';
 import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
 import { staysTest } from '../data-parts.ts';
 import type { EtcdSettings } from '../variables.ts';
 
-/** `20261121T101500Z`: sorts by time, and stands in names of files. */
-export function timeStamp(now: Date): string {
-  return now.toISOString().replace(/[-:]|\.\d+/g, '');
+/**
+ * The time that names what is put aside, made or restored, as in `20261121T101500Z`: the first second from `now` on that names nothing
+ * yet beside or within the data on any of these hosts. A run that was cut off may have used this very second.
+ */
+export async function freeTime(members: readonly Member[], now = new Date()): Promise<string> {
+  const names = await Promise.all(members.map(({ connection, settings }) => timesOn(connection, settings)));
+  const taken = new Set(names.flat());
+  let time = Math.floor(now.getTime() / 1000);
+  const stamp = () => new Date(time * 1000).toISOString().replace(/[-:]|\.\d+/g, '');
+  while (taken.has(stamp())) time += 1;
+  return stamp();
+}
+
+interface Member {
+  connection: Connection;
+  settings: { dataDir: string; walDir?: string | undefined };
+}
+
+async function timesOn(connection: Connection, { dataDir, walDir }: Member['settings']): Promise<string[]> {
+  const globs = [dataDir, ...(walDir ? [walDir] : [])].flatMap((path) => {
+    const hidden = posix.join(posix.dirname(path), `.${posix.basename(path)}`);
+    return [`${quote(path)}.*-*`, `${quote(path)}/*-*`, `${quote(path)}/.*-*`, `${quote(hidden)}.*-*`];
+  });
+  const result = await connection.run(`for f in ${globs.join(' ')}; do [ ! -e "$f" ] || echo "\${f##*/}"; done`);
+  if (result.code !== 0) throw new RemoteCommandError('looking for a free name', result, { next: 'Run again.' });
+  return result.stdout.match(/\d{8}T\d{6}Z/g) ?? [];
 }
 
 /** Of a disk, and what was put aside before. */
@@ -19,10 +43,11 @@ const STAYING = ['lost+found', 'aside-*', 'bak-*', 'failed-*', 'restore-*'];
  */
 export async function setAside(
   connection: Connection,
-  { dataDir, walDir }: EtcdSettings,
-  { now, purge = false }: { now: Date; purge?: boolean },
+  settings: EtcdSettings,
+  { purge = false }: { purge?: boolean } = {},
 ): Promise<string[]> {
-  const stamp = timeStamp(now);
+  const { dataDir, walDir } = settings;
+  const stamp = await freeTime([{ connection, settings }]);
   const away = (path: string) => {
     const [p, to] = [quote(path), quote(`${path}.aside-${stamp}`)];
     const entries = `find ${p}/ -mindepth 1 -maxdepth 1 ${STAYING.map((name) => `! -name '${name}'`).join(' ')}`;

@@ -3,6 +3,7 @@ import { RemoteCommandError } from '../../connection/errors.ts';
 import { quote } from '../../connection/quote.ts';
 import { staysTest } from '../data-parts.ts';
 import type { EtcdSettings } from '../variables.ts';
+import { freeTime } from './aside.ts';
 
 /** Where a member's data lie on a host: all in `member`, but for the log where that has a directory of its own. */
 export interface DataPlace {
@@ -121,11 +122,8 @@ export async function unsettle(connection: Connection, settings: EtcdSettings, i
 }
 
 /** What was held back becomes one of the directories that were moved aside; gives its path. */
-export async function release(
-  connection: Connection,
-  settings: EtcdSettings,
-  { id, stamp }: { id: string; stamp: string },
-): Promise<string> {
+export async function release(connection: Connection, settings: EtcdSettings, id: string): Promise<string> {
+  const stamp = await freeTime([{ connection, settings }]);
   const { dataDir, walDir } = settings;
   const [data, dir] = [quote(dataDir), quote(`${dataDir}/moving-${id}`)];
   const wal = walDir && quote(`${walDir}.moving-${id}`);

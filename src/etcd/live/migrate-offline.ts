@@ -26,7 +26,6 @@ import { stopEtcd, swapBack, tidy } from '../restore/swap.ts';
 import { waitUntilReady } from '../start.ts';
 import { changesBetween, unrest } from '../v2/still.ts';
 import { isHidden } from '../v2/tree.ts';
-import { timeStamp } from './aside.ts';
 import type { LiveCluster } from './cluster.ts';
 import { type LiveMigration, refusedOnTheWay } from './migrate.ts';
 import { copyPlay, type Restored } from './migrate-copy.ts';
@@ -205,7 +204,6 @@ async function* swapMigrated(migration: LiveMigration, from: string): AsyncGener
     bump: false,
     keyCount: BigInt(least),
     revision,
-    stamp: timeStamp(new Date()),
     markAs: basename(migration.saved),
     beforeStop: () => nobodyHasWritten(migration),
     after: (goBack) => afterRestore(migration, { upTo: revision, isLater: false, goBack }),

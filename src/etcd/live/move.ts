@@ -6,7 +6,7 @@ import { type HostContext, once, type Play, play, step } from '../../runner/play
 import { type MoveAction, type MoveRequest, sizeText } from '../plan/move.ts';
 import { hasData } from '../plan/seen.ts';
 import { startEtcd, waitUntilReady } from '../start.ts';
-import { setAside, stopForGood, timeStamp } from './aside.ts';
+import { setAside, stopForGood } from './aside.ts';
 import { certain } from './certain.ts';
 import type { LiveCluster } from './cluster.ts';
 import { type CopyResult, copyData, type End, sameLogs, sizeOf } from './data-copy.ts';
@@ -63,11 +63,7 @@ export function performMove(cluster: LiveCluster, action: MoveAction): Play {
     case 'release':
       return on(action.host, 'Old data are kept aside', async ({ connect }) => {
         const connection = await connect();
-        const { id } = action;
-        return {
-          changed: true,
-          summary: await release(connection, cluster.own(action.host), { id, stamp: timeStamp(new Date()) }),
-        };
+        return { changed: true, summary: await release(connection, cluster.own(action.host), action.id) };
       });
     default:
       return perform(cluster, action);
@@ -175,7 +171,7 @@ async function goBack(cluster: LiveCluster, { from, to, id, small }: Of<'start m
   if (!(await sameLogs(held, { connection: there, place: ownPlace(own) }))) {
     return `It has taken part in the cluster from ${to} already, so it cannot go back to its data of before on ${from}. Put right what keeps it from starting on ${to}, then run again.`;
   }
-  await setAside(there, own, { now: new Date() });
+  await setAside(there, own);
   await dropCopy(there, own, id);
   if (!small) {
     await cluster.lookAgain();

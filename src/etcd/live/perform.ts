@@ -42,7 +42,6 @@ export function perform(cluster: LiveCluster, action: MemberAction): Play {
     case 'set aside':
       return onHost(action.host, 'Old data are moved aside', async ({ connect }) => {
         const went = await setAside(await connect(), cluster.own(action.host), {
-          now: new Date(),
           purge: action.purge ?? false,
         });
         return { changed: true, summary: action.purge ? 'deleted' : went.join(' ') };
@@ -191,7 +190,7 @@ async function takeOut(cluster: LiveCluster, host: string, connection: Connectio
     );
   }
   await stopForGood(connection);
-  await setAside(connection, cluster.own(host), { now: new Date() });
+  await setAside(connection, cluster.own(host));
 }
 
 /** Starts a member and waits: until it follows its leader, and as a learner until it is level with it. */

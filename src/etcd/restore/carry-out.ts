@@ -3,6 +3,7 @@ import { copy } from '../../resource/copy.ts';
 import { once, type Play, play, step, type Task, task } from '../../runner/playbook.ts';
 import type { V2Node } from '../backup/v2/keys.ts';
 import { openMemberApi } from '../grpc/member.ts';
+import { freeTime } from '../live/aside.ts';
 import type { LiveCluster } from '../live/cluster.ts';
 import { prepareTasks } from '../live/perform.ts';
 import { clientAddress } from '../look.ts';
@@ -28,7 +29,6 @@ export interface RestoreWork {
   /** What must be there afterwards. */
   keyCount: bigint;
   revision: bigint;
-  stamp: string;
   /** The backup that a recovery goes back to: written into the data until all is done, for a run that comes after a cut. */
   markAs?: string | undefined;
   /** What the v2 API is to hold. */
@@ -45,11 +45,16 @@ export interface RestoreWork {
  */
 export async function* restoreOn(cluster: LiveCluster, work: RestoreWork): AsyncGenerator<Play> {
   const { run } = cluster;
-  const { hosts, stamp, plain, isBare, bump, markAs } = work;
+  const { hosts, plain, isBare, bump, markAs } = work;
   const members = hosts.map((host) => {
     const { name, advertisePeerUrl } = cluster.own(host);
     return { name, peerUrl: advertisePeerUrl };
   });
+  const stamp = await freeTime(
+    await Promise.all(
+      hosts.map(async (host) => ({ connection: await run.connect(host), settings: cluster.own(host) })),
+    ),
+  );
   const token = `${cluster.allSettings[0]!.clusterToken}-restored-${stamp}`;
   const mark =
     markAs === undefined ? undefined : { stamp, members: hosts.length, revision: work.revision, file: markAs };
