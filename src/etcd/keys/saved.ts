@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { InputError } from '../../errors.ts';
+import { nameApart } from '../backup/name-apart.ts';
 import { onDisk } from '../backup/on-disk.ts';
 import { makeWorkFolder } from '../backup/work-folder.ts';
 import type { KeyValue } from '../grpc/keys.ts';
@@ -59,9 +60,9 @@ export async function saveKeys(
     } finally {
       await handle.close();
     }
-    await onDisk(path, () => rename(part, path));
+    const named = await onDisk(path, () => nameApart(part, path));
     await syncDirectory(folder);
-    return { path, count };
+    return { path: named, count };
   } finally {
     await rm(work, { recursive: true, force: true });
   }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../errors.ts';
+import { nameApart } from '../backup/name-apart.ts';
 import { onDisk } from '../backup/on-disk.ts';
 import { makeWorkFolder } from '../backup/work-folder.ts';
 import { syncDirectory } from '../releases/cache.ts';
@@ -47,9 +48,9 @@ export async function saveV2(
     } finally {
       await handle.close();
     }
-    await onDisk(path, () => rename(part, path));
+    const named = await onDisk(path, () => nameApart(part, path));
     await syncDirectory(folder);
-    return path;
+    return named;
   } finally {
     await rm(work, { recursive: true, force: true });
   }

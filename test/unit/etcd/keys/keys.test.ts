@@ -152,6 +152,16 @@ describe('keys that are saved', () => {
     expect(found).toEqual(all);
   });
 
+  it('never take the place of those that another run saved at the same moment', async () => {
+    const own = mkdtempSync(join(folder, 'apart-'));
+    const runs = await Promise.all(all.map((key) => saveKeys(own, head, inOnePage([key]))));
+    const found = [];
+    for (const { path } of runs) for await (const page of readSaved(path)) found.push(...page);
+    expect(found).toEqual(all);
+    const name = 'etcd-keys_orders_20260801T030000Z_r12';
+    expect(readdirSync(own).sort()).toEqual([`${name}-2.jsonl`, `${name}-3.jsonl`, `${name}.jsonl`]);
+  });
+
   it.each<[string, (file: string) => void, string]>([
     [
       'was cut short',

@@ -1,0 +1,29 @@
+import { link, open, rename } from 'node:fs/promises';
+import { join, parse } from 'node:path';
+
+/** Of file systems that know no second name of a file. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+/**
+ * Gives a whole file this name, and never that of another file: where two runs come to one name at the same moment, the second is told
+ * apart by a number, as in `name-2.jsonl`. Gives the path it has got; `part` may stay behind.
+ */
+export async function nameApart(part: string, path: string): Promise<string> {
+  const { dir, name, ext } = parse(path);
+  for (let n = 1; ; n++) {
+    const to = n === 1 ? path : join(dir, `${name}-${n}${ext}`);
+    try {
+      await link(part, to).catch((error) => claimed(error, part, to));
+      return to;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** The name is taken by an empty file first: who comes later finds it taken. */
+async function claimed(error: NodeJS.ErrnoException, part: string, to: string): Promise<void> {
+  if (!NO_LINKS.has(error.code ?? '')) throw error;
+  await (await open(to, 'wx', 0o600)).close();
+  await rename(part, to);
+}
