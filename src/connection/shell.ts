@@ -233,14 +233,16 @@ export class FramedShell {
 /**
  * What is written to the shell for one script. All of it stands in braces, so that the shell has read the whole before
  * it runs the first word: what it had not read by then, the script would get as its input.
+ * Who waits for the script holds the lock, too, and waits on where a hangup has ended the shell: the host is held until the script has
+ * really ended and has tidied up.
  */
 function frameText(script: string, mark: string, input: ScriptInput | undefined): string {
   const ending = `printf '\\n%s %d\\n' ${mark} "$r"; printf '\\n%s\\n' ${mark} >&2`;
   const body = input
     ? // Exactly `sizeBytes` of the shell's own input, in bigger pieces than `head` takes; what the script leaves is swallowed.
       `printf '\\n%s\\n' ${mark}-ready
-dd bs=64k iflag=fullblock,count_bytes count=${input.sizeBytes} status=none 9>&- | { ( ( eval ${quote(script)}\n); r=$?; cat >/dev/null; ${ending} ) <&4 4<&- 9>&- & } 4<&0`
-    : `( ( eval ${quote(script)}\n) </dev/null; r=$?; ${ending} ) 9>&- &`;
+dd bs=64k iflag=fullblock,count_bytes count=${input.sizeBytes} status=none 9>&- | { ( trap 'exit 129' HUP; ( eval ${quote(script)}\n) 9>&-; r=$?; cat >/dev/null; ${ending} ) <&4 4<&- & } 4<&0`
+    : `( trap 'exit 129' HUP; ( eval ${quote(script)}\n) </dev/null 9>&-; r=$?; ${ending} ) &`;
   return `{ ${body}\nread -r _ || kill -s HUP 0; wait\n}\n`;
 }
 

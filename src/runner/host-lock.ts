@@ -8,6 +8,10 @@ const FILE = '/run/etcd-play.lock';
 /** A run that lives is heard of at least every {@link BEAT_MS}; after this long without a word it is gone. */
 const STALE_SECONDS = 60;
 const BEAT_MS = 15_000;
+/** What a dead run has begun and what nothing ends before its time: etcd that is stopped has 90 s, and is started again behind it. */
+const ENDING_MS = 120_000;
+/** Who came later finds that out by itself, and goes. */
+const GIVING_WAY_MS = 10_000;
 
 interface Holder {
   user: string;
@@ -21,27 +25,48 @@ interface Holder {
 }
 
 /**
- * Takes the host for this run: no two runs change it at once. The lock is let go of when the connection ends. One that
- * a dead run left behind, since its host could not know, is taken over.
+ * Takes the host for this run: no two runs change it at once. The lock is let go of when the connection ends, and what it was doing
+ * there. One that a dead run left behind, since its host could not know, is taken over.
  * @throws PlayError saying who holds it.
  */
-export async function lockHost(connection: Connection, playbook: string): Promise<void> {
-  const note = JSON.stringify(ownNote(playbook));
-  for (let tries = 0; ; tries++) {
+export async function lockHost(connection: Connection, playbook: string, signal: AbortSignal): Promise<void> {
+  const own = ownNote(playbook);
+  const note = JSON.stringify(own);
+  for (const started = performance.now(); ; ) {
     const answer = await connection.hold({ file: FILE, note });
     if (answer.held) return;
     const holder = holderOf(answer.note);
     // One machine under several names, or this very machine: this run has it already.
     if (holder && isThisRun(holder)) return;
-    if (tries > 20 || !isGone(answer, holder)) throw locked(answer, holder);
-    await connection.run(hangUp());
+    const gone = isGone(answer, holder);
+    const patience = signal.aborted ? 0 : patienceMs({ gone, own, holder });
+    if (performance.now() - started >= patience) throw locked(answer, holder);
+    await connection.run(`${gone ? hangUp(answer.note) : ':'}; sleep 0.1`);
   }
 }
 
-/** Ends the shell that holds the lock, and only if it does: its number lies in the file, its descriptor proves it. */
-function hangUp(): string {
+/**
+ * How long the end of what holds a host is waited for. Of two runs that began together each may hold some of the hosts: the later one
+ * gives way at once, so the earlier one gets them all.
+ */
+export function patienceMs(about: { gone: boolean; own: Began; holder: Began | undefined }): number {
+  const { gone, own, holder } = about;
+  if (gone) return ENDING_MS;
+  if (holder === undefined) return 0;
+  const isEarlier = own.since === holder.since ? own.pid < holder.pid : own.since < holder.since;
+  return isEarlier ? GIVING_WAY_MS : 0;
+}
+
+type Began = Pick<Holder, 'since' | 'pid'>;
+
+/**
+ * Ends the shell of whoever left this note, and all that it started: its number lies in the file, its descriptor proves it. Whoever
+ * has the lock by now is left alone. Behind sudo it leads no group of its own: the group is what the kernel says.
+ */
+function hangUp(note: string): string {
   const file = quote(FILE);
-  return `{ read -r n; read -r p; } <${file}; [ "$(readlink "/proc/$p/fd/9")" = ${file} ] && kill -s HUP "-$p" 2>/dev/null || kill -s HUP "$p"; sleep 0.1`;
+  const proof = `[ "$n" = ${quote(note)} ] && [ "$(readlink "/proc/$p/fd/9")" = ${file} ]`;
+  return `{ read -r n; read -r p; } <${file}; if ${proof}; then s=$(cat "/proc/$p/stat"); set -- \${s##*) }; kill -s HUP -- "-$3"; fi`;
 }
 
 export function isGone(answer: Extract<LockAnswer, { held: false }>, holder: Holder | undefined): boolean {
@@ -64,9 +89,12 @@ function locked(answer: Extract<LockAnswer, { held: false }>, holder: Holder | u
 
 function ownNote(playbook: string): Holder {
   const { pid } = process;
-  const since = new Date().toISOString();
+  // The same for all hosts: it tells which of two runs was the first.
+  since ??= new Date().toISOString();
   return { user: userInfo().username, on: hostname(), boot: bootId(), pid, start: startOf(pid), playbook, since };
 }
+
+let since: string | undefined;
 
 function holderOf(note: string): Holder | undefined {
   try {

@@ -244,12 +244,12 @@ class Run {
 
   /** The open connection, with the host locked for this run where it may change something there. */
   #connect(host: string): Promise<Connection> {
-    const { playbook, check } = this.#request;
+    const { playbook, check, signal } = this.#request;
     if (check || playbook.lock === false) return this.#open(host);
     let locked = this.#locked.get(host);
     if (!locked) {
       locked = this.#open(host).then(async (connection) => {
-        await lockHost(connection, playbook.name);
+        await lockHost(connection, playbook.name, signal);
         this.#holding.add(connection);
         return connection;
       });

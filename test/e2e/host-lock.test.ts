@@ -19,8 +19,34 @@ export default playbook({
 });
 `;
 
+/** Each of two runs holds the one host and wants the other. */
+const CROSSING = `
+import { existsSync, writeFileSync } from 'node:fs';
+import { playbook, play, step } from 'etcd-play';
+const { FIRST, SECOND } = process.env;
+export default playbook({
+  name: 'crossing', description: 'crosses another', hosts: 'etcd',
+  plays: () => [
+    play('One', { hosts: [FIRST], tasks: [
+      step('Is held', async ({ connect }) => {
+        await connect();
+        writeFileSync('held-' + FIRST, '');
+        while (!existsSync('held-' + SECOND)) await new Promise((resolve) => setTimeout(resolve, 20));
+      }),
+    ] }),
+    play('Other', { tasks: [
+      step('Is held, too', async ({ host, connect }) => {
+        // Who is refused does not go at once: the other asks meanwhile.
+        if (host === FIRST) await new Promise((resolve) => setTimeout(resolve, 1000));
+        else await connect();
+      }),
+    ] }),
+  ],
+});
+`;
+
 beforeAll(async () => {
-  lab = await openLab({ name: 'hostlock', hosts: 1, fresh: true });
+  lab = await openLab({ name: 'hostlock', hosts: 2, fresh: true });
   folder = mkdtempSync(join(tmpdir(), 'lock-'));
   mkdirSync(join(folder, 'playbooks'));
   writeFileSync(join(folder, 'playbooks', 'slow.ts'), SLOW);
@@ -28,22 +54,31 @@ beforeAll(async () => {
     join(folder, 'playbooks', 'quick.ts'),
     SLOW.replace('sleep 30', 'true').replaceAll("'slow'", "'quick'"),
   );
+  // As etcd is restarted: what was stopped is started again, whatever becomes of the connection.
+  const lasting = `trap "" HUP; echo begun >/root/begun; sleep 2; echo done >/root/done`;
+  writeFileSync(
+    join(folder, 'playbooks', 'lasting.ts'),
+    SLOW.replace('sleep 30', lasting).replaceAll("'slow'", "'lasting'").replace('echo "$$" >/root/begun', 'true'),
+  );
+  writeFileSync(join(folder, 'playbooks', 'crossing.ts'), CROSSING);
 });
 afterAll(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true });
   await lab?.down();
 });
 
-const quick = (...more: string[]) => runPlay(['quick', '-i', lab.inventoryFile, ...more], { cwd: folder });
+const ROOT = ['-l', 'h1'];
+const SUDO = [...ROOT, '-e', 'ansible_user=plain', '-e', 'ansible_become=true'];
+const quick = (...more: string[]) => runPlay(['quick', '-i', lab.inventoryFile, ...ROOT, ...more], { cwd: folder });
 
 /** Begins the slow playbook, waits until it is at work on the host, and gives the way to kill it and its end. */
-async function beginSlow(): Promise<{ kill(): void; ended: Promise<PlayResult> }> {
+async function beginSlow(words = ROOT, playbook = 'slow'): Promise<{ kill(): void; ended: Promise<PlayResult> }> {
   let kill = () => {};
   let begun = () => {};
   const atWork = new Promise<void>((resolve) => {
     begun = resolve;
   });
-  const ended = runPlay(['slow', '-i', lab.inventoryFile], {
+  const ended = runPlay([playbook, '-i', lab.inventoryFile, ...words], {
     cwd: folder,
     onLine: (line, child) => {
       kill = () => void child.kill('SIGKILL');
@@ -75,14 +110,43 @@ describe('the lock on a host', () => {
     expect(next.code, next.text).toBe(0);
   });
 
-  it('is taken over from a run that is dead although its host could not know', async () => {
-    const first = await beginSlow();
+  it.each([
+    ['as root', ROOT],
+    ['by sudo', SUDO],
+  ])('is taken over from a run that is dead although its host could not know: %s', async (_, words) => {
+    const first = await beginSlow(words);
     await lab.cut('h1');
     const lost = await first.ended;
     expect(lost.code, lost.text).toBe(4);
     await lab.heal('h1');
-    const next = await quick();
+    const next = await quick(...words);
     expect(next.code, next.text).toBe(0);
-    expect((await lab.exec('h1', 'pgrep -c sleep')).stdout.trim()).toBe('0');
+    expect((await lab.exec('h1', 'pgrep -x sleep || echo none')).stdout.trim()).toBe('none');
+  });
+
+  it.each([
+    ['as root', ROOT],
+    ['by sudo', SUDO],
+  ])('lasts until what a dead run has begun has really ended: %s', async (_, words) => {
+    await lab.exec('h1', 'rm -f /root/begun /root/done');
+    const first = await beginSlow(words, 'lasting');
+    await expect.poll(() => lab.exec('h1', 'cat /root/begun').catch(String)).toMatchObject({ stdout: 'begun\n' });
+    first.kill();
+    await first.ended;
+    const next = await quick(...words);
+    expect(next.code, next.text).toBe(0);
+    expect((await lab.exec('h1', 'cat /root/done')).stdout).toBe('done\n');
+  });
+
+  it('comes to one of two runs that begin at the same moment', async () => {
+    const both = await Promise.all(
+      ['h1 h2', 'h2 h1'].map((order) => {
+        const [first, second] = order.split(' ');
+        const env = { ...process.env, FIRST: first, SECOND: second };
+        return runPlay(['crossing', '-i', lab.inventoryFile], { cwd: folder, env });
+      }),
+    );
+    const codes = both.map(({ code }) => code).sort();
+    expect(codes, both.map(({ text }) => text).join('\n')).toEqual([0, 2]);
   });
 });

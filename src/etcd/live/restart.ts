@@ -13,9 +13,8 @@ const STOPPING_MS = 120_000;
 /** Stops etcd and has it started again; both in one go, so that a lost connection leaves it no longer down than needed. */
 export async function restartEtcd(connection: Connection): Promise<void> {
   const script = [
-    // The shell is hung up where the connection is lost. What was stopped is started all the same, and by then the lock
-    // of the host is free: whoever takes it next sees a member that is just restarted.
-    "trap '' HUP; exec 9>&-",
+    // The shell is hung up where the connection is lost. What was stopped is started all the same; the host is locked until then.
+    "trap '' HUP",
     'systemctl stop etcd.service',
     'systemctl reset-failed etcd.service 2>/dev/null',
     'systemctl start --no-block etcd.service',
