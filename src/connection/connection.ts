@@ -81,6 +81,8 @@ export interface Connection {
   openStream(address: string, port: number): Promise<Duplex>;
   /** How many scripts (round trips) this connection has carried. */
   readonly roundTrips: number;
+  /** It can carry nothing any more: the link is gone, or the shell at its end. */
+  readonly isLost: boolean;
   /** Ends the connection; whatever still runs in the shell gets a hang-up. Never throws. */
   close(): void;
 }

@@ -49,6 +49,9 @@ export async function connectLocal(settings: ConnectionSettings): Promise<Connec
     get roundTrips() {
       return shell.frames;
     },
+    get isLost() {
+      return shell.lost !== undefined;
+    },
     run,
     hold: (lock) => shell.hold(lock),
     openStream: (address, port) => openStream(host, address, port),

@@ -21,6 +21,8 @@ const THROUGH_AT_ONCE = 5;
 const PATIENCE_MS = 20_000;
 const FIRST_WAIT_MS = 150;
 const LONGEST_WAIT_MS = 4_000;
+/** All that are on their way through a jump host that cannot be reached are told so at once. */
+const FORGOTTEN_MS = 20_000;
 
 interface Gateway {
   client: Promise<Client>;
@@ -109,8 +111,14 @@ export class Routes {
     let gateway = this.#gateways.get(key);
     if (!gateway) {
       const client = this.logIn(login).then(wake);
-      client.catch(() => undefined);
-      gateway = { client, turns: new Turns(THROUGH_AT_ONCE) };
+      const opened = { client, turns: new Turns(THROUGH_AT_ONCE) };
+      // Who comes later is let through one that is opened again.
+      const forget = () => this.#gateways.get(key) === opened && this.#gateways.delete(key);
+      client.then(
+        (one) => one.once('close', forget),
+        () => setTimeout(forget, FORGOTTEN_MS).unref(),
+      );
+      gateway = opened;
       this.#gateways.set(key, gateway);
     }
     return gateway;

@@ -63,6 +63,11 @@ export class FramedShell {
     return this.#err.peek();
   }
 
+  /** Why no script can be run any more. */
+  get lost(): Error | undefined {
+    return this.#lost;
+  }
+
   /** Ends every waiting and future script with this error: the link is gone. */
   fail(cause: Error): void {
     if (this.#lost) return;

@@ -100,6 +100,10 @@ class SshConnection implements Connection {
     return this.#shell.frames;
   }
 
+  get isLost(): boolean {
+    return this.#closed || this.#shell.lost !== undefined;
+  }
+
   async run(script: string, options?: RunOptions): Promise<ScriptResult> {
     try {
       return await this.#shell.run(script, options);
@@ -116,7 +120,7 @@ class SshConnection implements Connection {
 
   openStream(address: string, port: number): Promise<Duplex> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(this.#lost('the connection is closed'));
+      if (this.isLost) return reject(this.#shell.lost ?? this.#lost('the connection is closed'));
       const onClose = () => settle(() => reject(this.#lost('the connection was closed')));
       const settle = (then: () => void) => {
         clearTimeout(timer);

@@ -73,7 +73,7 @@ const NOTHING: HostTally = { ok: 0, changed: 0, skipped: 0, failed: 0, unreachab
 class Run {
   readonly #pool: ConnectionPool;
   readonly #settings: (host: string) => Promise<ConnectionSettings>;
-  readonly #watched = new Map<string, Promise<Connection>>();
+  readonly #watched = new WeakMap<Connection, Connection>();
   readonly #locked = new Map<string, Promise<Connection>>();
   readonly #holding = new Set<Connection>();
   readonly #stopBeating = keepBeating(this.#holding);
@@ -245,10 +245,11 @@ class Run {
   /** The open connection, with the host locked for this run where it may change something there. */
   #connect(host: string): Promise<Connection> {
     const { playbook, check, signal } = this.#request;
-    if (check || playbook.lock === false) return this.#open(host);
+    // Who holds no lock may go on over another connection: nobody was kept away by the one that is lost.
+    if (check || playbook.lock === false) return this.#open(host, () => this.#pool.renewed(host));
     let locked = this.#locked.get(host);
     if (!locked) {
-      locked = this.#open(host).then(async (connection) => {
+      locked = this.#open(host, () => this.#pool.get(host)).then(async (connection) => {
         await lockHost(connection, playbook.name, signal);
         this.#holding.add(connection);
         return connection;
@@ -259,19 +260,18 @@ class Run {
     return locked;
   }
 
-  #open(host: string): Promise<Connection> {
+  async #open(host: string, get: () => Promise<Connection>): Promise<Connection> {
     const { watch, listener } = this.#request;
-    const connection = this.#watched.get(host);
-    if (!watch || connection) return connection ?? this.#pool.get(host);
     const started = performance.now();
-    const opened = this.#pool.get(host).then(async (own) => {
-      const durationMs = performance.now() - started;
-      listener({ type: 'connected', host, detail: connectionText(await this.#settings(host)), durationMs });
-      return watched(own, watch, listener);
-    });
-    opened.catch(() => undefined);
-    this.#watched.set(host, opened);
-    return opened;
+    const own = await get();
+    if (!watch) return own;
+    const known = this.#watched.get(own);
+    if (known) return known;
+    const connection = watched(own, watch, listener);
+    this.#watched.set(own, connection);
+    const durationMs = performance.now() - started;
+    listener({ type: 'connected', host, detail: connectionText(await this.#settings(host)), durationMs });
+    return connection;
   }
 
   /** What playbooks opened first, since it goes through the connections. */

@@ -41,6 +41,9 @@ export function watched(connection: Connection, watch: Watch, emit: Listener): C
     get roundTrips() {
       return connection.roundTrips;
     },
+    get isLost() {
+      return connection.isLost;
+    },
     close: () => connection.close(),
   };
 }

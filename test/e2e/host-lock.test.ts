@@ -45,6 +45,21 @@ export default playbook({
 });
 `;
 
+/** Its session on the host is ended there, and it asks for the host again. */
+const LOSING = `
+import { playbook, play, step } from 'etcd-play';
+export default playbook({
+  name: 'losing', description: 'loses its connection', hosts: 'etcd', lock: process.env.LOCK === 'yes',
+  plays: () => [play('Losing', { tasks: [
+    step('Goes on', async ({ connect }) => {
+      const connection = await connect();
+      await connection.run('kill -s KILL "$(ps -o ppid= -p $$)" "$$"').catch(() => undefined);
+      await (await connect()).run('echo again >/root/again');
+    }),
+  ] })],
+});
+`;
+
 beforeAll(async () => {
   lab = await openLab({ name: 'hostlock', hosts: 2, fresh: true });
   folder = mkdtempSync(join(tmpdir(), 'lock-'));
@@ -61,6 +76,7 @@ beforeAll(async () => {
     SLOW.replace('sleep 30', lasting).replaceAll("'slow'", "'lasting'").replace('echo "$$" >/root/begun', 'true'),
   );
   writeFileSync(join(folder, 'playbooks', 'crossing.ts'), CROSSING);
+  writeFileSync(join(folder, 'playbooks', 'losing.ts'), LOSING);
 });
 afterAll(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true });
@@ -148,5 +164,16 @@ describe('the lock on a host', () => {
     );
     const codes = both.map(({ code }) => code).sort();
     expect(codes, both.map(({ text }) => text).join('\n')).toEqual([0, 2]);
+  });
+
+  it.each([
+    ['with', 'yes', 4, ''],
+    ['without', 'no', 0, 'again\n'],
+  ])('a run %s it that loses its connection, and asks for the host again', async (_, lock, code, wrote) => {
+    await lab.exec('h1', 'rm -f /root/again');
+    const env = { ...process.env, LOCK: lock };
+    const run = await runPlay(['losing', '-i', lab.inventoryFile, ...ROOT], { cwd: folder, env });
+    expect(run.code, run.text).toBe(code);
+    expect((await lab.exec('h1', 'cat /root/again 2>/dev/null || :')).stdout).toBe(wrote);
   });
 });
