@@ -1,7 +1,8 @@
 import { rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { once, PlayError, play, playbook, step, variable } from 'etcd-play';
 import {
+  aheadText,
   type BackupCandidate,
   type BackupPlan,
   backupFileName,
@@ -14,6 +15,7 @@ import {
   type EtcdTools,
   etcdVariables,
   existingParent,
+  findBackups,
   keepFile,
   knowsV2,
   linkLatest,
@@ -142,6 +144,7 @@ export default playbook({
     let v2: TakenV2 | undefined;
     let manifest: Manifest | undefined;
     let kept: string | undefined;
+    let copied: string | undefined;
     const done = { removed: [] as string[], tookMs: 0, succeeded: false };
 
     run.onEnd(async () => {
@@ -304,7 +307,7 @@ export default playbook({
             const sealed = await packFile(v2File(), v2Kept, { compression: 'none', recipients }, run.signal);
             v2 = { ...v2, ...sealed };
           }
-          manifest = makeManifest({
+          const made = makeManifest({
             cluster: { name: clusterToken, id: clusterId },
             takenAt,
             revision,
@@ -317,17 +320,18 @@ export default playbook({
             tools,
             v2: v2 && { name: v2FileName(naming), ...v2 },
           });
-          kept = await keepFile(packed, folder, manifest, v2Kept);
+          ({ path: kept, manifest } = await keepFile(packed, folder, made, v2Kept));
           done.tookMs = performance.now() - started;
           const note = await linkLatest(folder, work!);
-          if (note) run.say(note, 'warning');
-          return { changed: true, summary: name };
+          const ahead = aheadText(await findBackups(folder), new Date());
+          for (const text of [note, ahead]) if (text) run.say(text, 'warning');
+          return { changed: true, summary: basename(kept) };
         }),
         once('Copy is kept', async () => {
           if (!copyTo) return { skipped: true };
           const away = await makeWorkFolder(copyTo);
           try {
-            await copyBackup(kept!, away, copyTo, manifest!, run.signal);
+            copied = (await copyBackup(kept!, away, copyTo, manifest!, run.signal)).path;
             await linkLatest(copyTo, away);
           } finally {
             await rm(away, { recursive: true, force: true });
@@ -335,10 +339,10 @@ export default playbook({
           return { changed: true, summary: copyTo };
         }),
         once('Old backups are removed', async () => {
-          for (const place of copyTo ? [folder, copyTo] : [folder]) {
-            done.removed.push(
-              ...(await removeExpired(place, clusterId, policy, new Date())).map((name) => join(place, name)),
-            );
+          for (const path of [kept!, ...(copied ? [copied] : [])]) {
+            const place = dirname(path);
+            const removed = await removeExpired(place, clusterId, policy, new Date(), basename(path));
+            done.removed.push(...removed.map((name) => join(place, name)));
           }
           return {
             changed: done.removed.length > 0,

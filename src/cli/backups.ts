@@ -6,6 +6,7 @@ import { describeError, ExitCode, InputError, PlayError } from '../errors.ts';
 import { type Identity, identitiesIn, newKeyPair } from '../etcd/backup/age/keys.ts';
 import { findBackups } from '../etcd/backup/catalogue.ts';
 import { backupFacts, backupTable, type JudgedBackup } from '../etcd/backup/listing.ts';
+import { aheadText } from '../etcd/backup/order.ts';
 import { DamagedContentError } from '../etcd/backup/packing.ts';
 import { BadBackupError, proveFile } from '../etcd/backup/prove-file.ts';
 import { fittingTools, localTools } from '../etcd/backup/tools.ts';
@@ -73,6 +74,7 @@ function stranger(path: string): JudgedBackup {
     path,
     cluster: '',
     takenAt: new Date(0),
+    rankedAt: new Date(0),
     revision: 0n,
     compression: 'none',
     encryption: 'none',
@@ -91,7 +93,10 @@ function tables(backups: readonly JudgedBackup[], folders: readonly string[]): s
     places.set(folder, [...(places.get(folder) ?? []), one]);
   }
   const now = new Date();
-  return [...places].flatMap(([folder, all]) => [folder, backupTable(all, now)]);
+  return [...places].flatMap(([folder, all]) => {
+    const ahead = aheadText(all, now);
+    return [folder, backupTable(all, now), ...(ahead === undefined ? [] : [ahead])];
+  });
 }
 
 function reasons(backups: readonly JudgedBackup[]): string[] {

@@ -13,6 +13,7 @@ export type { Manifest } from './backup/manifest.ts';
 export { type BackupMetrics, writeMetrics } from './backup/metrics.ts';
 export { backupFileName, compressions, v2FileName } from './backup/naming.ts';
 export { DiskError } from './backup/on-disk.ts';
+export { aheadText } from './backup/order.ts';
 export { openBackup, packFile } from './backup/packing.ts';
 export { DamagedError, type Proven, prove } from './backup/prove.ts';
 export {

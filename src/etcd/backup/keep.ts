@@ -3,18 +3,27 @@ import { lstat, open, readdir, readlink, rename, rm, stat, symlink } from 'node:
 import { dirname, join } from 'node:path';
 import { PlayError } from '../../errors.ts';
 import { syncDirectory } from '../releases/cache.ts';
-import { findBackups } from './catalogue.ts';
+import { type FoundBackup, findBackups } from './catalogue.ts';
 import { type Manifest, manifestText } from './manifest.ts';
 import { LATEST, manifestName, parseBackupFileName, v2NameBeside } from './naming.ts';
 import { onDisk } from './on-disk.ts';
+import { rankBeside } from './order.ts';
 import { writeFrom } from './packing.ts';
 import { expired, type RetentionPolicy } from './retention.ts';
 
+/** A backup that is in its place, and what lies beside it. */
+export interface KeptBackup {
+  path: string;
+  manifest: Manifest;
+}
+
 /**
- * Gives a proven file its name, and what was saved of the v2 API beside it. The manifest comes first, the snapshot last: a file that bears a backup's name is whole and has been proven,
- * whenever this is interrupted. Both are on the disk when it returns.
+ * Gives a proven file its name, and what was saved of the v2 API beside it; it counts as newer than all that is there. The
+ * manifest comes first, the snapshot last: a file that bears a backup's name is whole and has been proven, whenever this is
+ * interrupted. Both are on the disk when it returns.
  */
-export async function keepFile(source: string, folder: string, manifest: Manifest, v2?: string): Promise<string> {
+export async function keepFile(source: string, folder: string, proven: Manifest, v2?: string): Promise<KeptBackup> {
+  const manifest = ranked(proven, await findBackups(folder));
   const { name } = manifest.file;
   const target = join(folder, name);
   await onDisk(folder, async () => {
@@ -24,7 +33,15 @@ export async function keepFile(source: string, folder: string, manifest: Manifes
     await rename(source, target);
     await syncDirectory(folder);
   });
-  return target;
+  return { path: target, manifest };
+}
+
+/** A name tells the time to the second. */
+function ranked(manifest: Manifest, there: readonly FoundBackup[]): Manifest {
+  const { takenAt } = parseBackupFileName(manifest.file.name)!;
+  const own = manifest.rankedAt === undefined ? takenAt : new Date(manifest.rankedAt);
+  const rankedAt = rankBeside(own, there);
+  return rankedAt.getTime() === takenAt.getTime() ? manifest : { ...manifest, rankedAt: rankedAt.toISOString() };
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {
@@ -44,7 +61,7 @@ export async function copyBackup(
   folder: string,
   manifest: Manifest,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<KeptBackup> {
   const copied = async ({ name, sha256 }: { name: string; sha256: string }) => {
     const part = join(work, name);
     const from = createReadStream(join(dirname(path), name), { highWaterMark: 1024 * 1024 });
@@ -52,7 +69,7 @@ export async function copyBackup(
     throw new PlayError(`${folder}: the copy is not what was written`, { next: 'Look at that disk, then run again.' });
   };
   const part = await copied(manifest.file);
-  await keepFile(part, folder, manifest, manifest.v2 && (await copied(manifest.v2)));
+  return keepFile(part, folder, manifest, manifest.v2 && (await copied(manifest.v2)));
 }
 
 /**
@@ -75,14 +92,18 @@ export async function linkLatest(folder: string, work: string): Promise<string |
   return undefined;
 }
 
-/** Removes what no rule keeps, and manifests that have lost their backup. Gives the names of the backups removed. */
+/**
+ * Removes what no rule keeps, and manifests that have lost their backup; never the one that was just made. Gives the names
+ * of the backups removed.
+ */
 export async function removeExpired(
   folder: string,
   clusterId: string,
   policy: RetentionPolicy,
   now: Date,
+  made?: string,
 ): Promise<string[]> {
-  const due = await dueIn(folder, clusterId, policy, now);
+  const due = await dueIn(folder, clusterId, policy, now, made);
   for (const { name } of due) {
     // The backup first: without it the manifest is nothing, the other way round it would look unproven.
     await onDisk(folder, async () => {
@@ -115,11 +136,10 @@ function hasOwner(v2: string, names: ReadonlySet<string>): boolean {
   return [...names].some((name) => v2NameBeside(name) === v2);
 }
 
-export async function dueIn(folder: string, clusterId: string, policy: RetentionPolicy, now: Date) {
-  const backups = await findBackups(folder);
-  const own = backups.flatMap(({ name, takenAt, manifest, verified }) =>
+async function dueIn(folder: string, clusterId: string, policy: RetentionPolicy, now: Date, made?: string) {
+  const own = (await findBackups(folder)).flatMap(({ manifest, verified, ...one }) =>
     manifest
-      ? [{ name, takenAt, clusterId: manifest.cluster.id, verified: verified !== 'no', cluster: manifest.cluster.name }]
+      ? [{ ...one, clusterId: manifest.cluster.id, verified: verified !== 'no', cluster: manifest.cluster.name }]
       : [],
   );
   const newest = own.find((one) => one.clusterId === clusterId);
@@ -128,5 +148,6 @@ export async function dueIn(folder: string, clusterId: string, policy: Retention
     clusterId,
     policy,
     now,
+    made,
   );
 }
