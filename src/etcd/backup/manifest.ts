@@ -1,6 +1,14 @@
 import { InputError } from '../../errors.ts';
 import type { Member } from '../cluster.ts';
-import { type Compression, compressions, type Encryption, encryptions } from './naming.ts';
+import {
+  backupFileName,
+  type Compression,
+  compressions,
+  type Encryption,
+  encryptions,
+  parseBackupFileName,
+  v2FileName,
+} from './naming.ts';
 import type { V2Facts } from './v2/keys.ts';
 
 /** How a copy was proven before it counted. */
@@ -59,6 +67,19 @@ export type Verified = 'restored' | 'checked' | 'no';
 export function verifiedOf(proof: Proof | undefined): Verified {
   if (proof?.restored) return 'restored';
   return proof?.database ? 'checked' : 'no';
+}
+
+/** The same backup as if it were taken a second later: for one whose name is taken. Pure. */
+export function aSecondLater(manifest: Manifest): Manifest {
+  const { file, v2 } = manifest;
+  const takenAt = new Date(Date.parse(manifest.takenAt) + 1000);
+  const naming = { ...parseBackupFileName(file.name)!, takenAt };
+  return {
+    ...manifest,
+    takenAt: takenAt.toISOString(),
+    file: { ...file, name: backupFileName(naming) },
+    ...(v2 && { v2: { ...v2, name: v2FileName(naming) } }),
+  };
 }
 
 export function manifestText(manifest: Manifest): string {

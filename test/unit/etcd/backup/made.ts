@@ -16,6 +16,10 @@ export interface Made {
   v2?: string;
 }
 
+export function sumOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
 /** Writes what a run has in its work folder when it has proven a backup of `orders`, with the manifest of it. */
 export function madeIn(work: string, made: Made): { file: string; manifest: Manifest; v2: string | undefined } {
   const { at, revision = 5, clusterId = 'abc', compression = 'none', bytes = 'snap', v2 } = made;
@@ -30,10 +34,7 @@ export function madeIn(work: string, made: Made): { file: string; manifest: Mani
     compression,
     encryption: 'none',
   } as const;
-  const sums = (text: string) => ({
-    sizeBytes: text.length,
-    sha256: createHash('sha256').update(text).digest('hex'),
-  });
+  const sums = (text: string) => ({ sizeBytes: text.length, sha256: sumOf(text) });
   const manifest: Manifest = {
     format: 1,
     cluster: { name: 'orders', id: clusterId },
