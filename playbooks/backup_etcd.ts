@@ -35,6 +35,7 @@ import {
   recipientKind,
   refusalError,
   removeExpired,
+  removeWorkFolder,
   retentionText,
   type SnapshotSums,
   saveOnHost,
@@ -149,7 +150,7 @@ export default playbook({
 
     run.onEnd(async () => {
       for (const api of apis.values()) api.close();
-      if (work) await rm(work, { recursive: true, force: true });
+      if (work) await removeWorkFolder(work);
       const metrics = run.check ? undefined : run.value('backup_metrics');
       if (!metrics) return;
       const verified =
@@ -334,7 +335,7 @@ export default playbook({
             copied = (await copyBackup(kept!, away, copyTo, manifest!, run.signal)).path;
             await linkLatest(copyTo, away);
           } finally {
-            await rm(away, { recursive: true, force: true });
+            await removeWorkFolder(away);
           }
           return { changed: true, summary: copyTo };
         }),

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { describeError, ExitCode, InputError, PlayError } from '../errors.ts';
@@ -11,7 +11,7 @@ import { DamagedContentError } from '../etcd/backup/packing.ts';
 import { BadBackupError, proveFile } from '../etcd/backup/prove-file.ts';
 import { fittingTools, localTools } from '../etcd/backup/tools.ts';
 import { openV2 } from '../etcd/backup/v2/open.ts';
-import { makeWorkFolder } from '../etcd/backup/work-folder.ts';
+import { makeWorkFolder, removeWorkFolder } from '../etcd/backup/work-folder.ts';
 import { declared } from '../etcd/variables/declarations.ts';
 import type { EtcdSettings } from '../etcd/variables.ts';
 import { defaultVersion } from '../etcd/versions.ts';
@@ -144,7 +144,7 @@ async function judge(
       const verdict = error instanceof BadBackupError || error instanceof DamagedContentError ? 'bad' : 'unknown';
       backup.judged = { verdict, reason: describeError(error) };
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await removeWorkFolder(folder);
     }
   }
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop);
