@@ -12,6 +12,7 @@ import { rankBeside } from './order.ts';
 import { writeFrom } from './packing.ts';
 import { expired, type RetentionPolicy } from './retention.ts';
 import { sumSnapshot } from './snapshot-sum.ts';
+import { othersWorkIn } from './work-folder.ts';
 
 /** A backup that is in its place, and what lies beside it. */
 export interface KeptBackup {
@@ -145,12 +146,12 @@ export async function removeExpired(
   made?: string,
 ): Promise<string[]> {
   const due = await dueIn(folder, clusterId, policy, now, made);
-  for (const { name, v2 } of due) {
+  for (const { name, hasV2 } of due) {
     // The backup first: without it the manifest is nothing, the other way round it would look unproven.
     await onDisk(folder, async () => {
       await rm(join(folder, name), { force: true });
-      for (const beside of [manifestName(name), ...(v2 === undefined ? [] : [v2])])
-        await rm(join(folder, beside), { force: true });
+      await rm(join(folder, manifestName(name)), { force: true });
+      if (hasV2) await rm(join(folder, v2NameBeside(name)!), { force: true });
     });
   }
   await removeOrphans(folder, now);
@@ -159,8 +160,9 @@ export async function removeExpired(
 
 const ORPHAN_MS = 3_600_000;
 
-/** Manifests and v2 data whose backup never came, since a run was killed just then. */
+/** Manifests and v2 data whose backup never came, since a run was killed just then; none while another run may be at it. */
 async function removeOrphans(folder: string, now: Date): Promise<void> {
+  if (await othersWorkIn(folder)) return;
   const names = new Set(await onDisk(folder, () => readdir(folder)));
   for (const name of names) {
     const backup = name.replace(/\.json$/, '');
@@ -182,7 +184,8 @@ async function dueIn(folder: string, clusterId: string, policy: RetentionPolicy,
   const own = (await findBackups(folder)).flatMap(({ manifest, verified, ...one }) => {
     if (!manifest) return [];
     const { cluster, v2 } = manifest;
-    return [{ ...one, cluster: cluster.name, clusterId: cluster.id, verified: verified !== 'no', v2: v2?.name }];
+    const hasV2 = v2 !== undefined;
+    return [{ ...one, cluster: cluster.name, clusterId: cluster.id, verified: verified !== 'no', hasV2 }];
   });
   const newest = own.find((one) => one.clusterId === clusterId);
   return expired(

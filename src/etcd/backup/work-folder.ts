@@ -29,6 +29,12 @@ export async function removeWorkFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }).catch(() => undefined);
 }
 
+/** Whether another run works there now, as far as can be told. */
+export async function othersWorkIn(backupDir: string): Promise<boolean> {
+  const me = join(backupDir, `${PREFIX}${identityText(identityOf())}~`);
+  return (await workFolders(backupDir)).some(({ path, lives }) => lives && !path.startsWith(me));
+}
+
 /** The nearest folder above that is there: its disk is the one that will be written to. */
 export function existingParent(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : existingParent(dirname(path));

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -6,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +16,9 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findBackups } from '../../../../src/etcd/backup/catalogue.ts';
 import { copyBackup, keepFile, linkLatest, removeExpired } from '../../../../src/etcd/backup/keep.ts';
+import { makeWorkFolder } from '../../../../src/etcd/backup/work-folder.ts';
 import { backupChoice } from '../../../../src/etcd/recover/backup.ts';
+import { identityOf, identityText } from '../../../../src/local/process-identity.ts';
 import { type Made, madeIn, sumOf } from './made.ts';
 
 /** Some file systems know no second name of a file; and what another run does just before a file gets its name. */
@@ -212,4 +217,19 @@ it('a copy of what another run has removed meanwhile says so', async () => {
   mkdirSync(away);
   rmSync(path);
   await expect(copyBackup(path, work, away, manifest, signal)).rejects.toThrow('another run has removed it');
+});
+
+it('a manifest without its backup is left to a run that may be at it, and goes when none is', async () => {
+  const [lost, old] = [join(folder, 'etcd_orders_20260801T100000Z_r5.db.json'), new Date('2026-08-01T10:00:00Z')];
+  writeFileSync(lost, '{}');
+  utimesSync(lost, old, old);
+  await makeWorkFolder(folder);
+  const other = spawn('sleep', ['1000']);
+  mkdirSync(join(folder, `.play-work~${identityText(identityOf(other.pid))}~0badcafe`));
+  await removeExpired(folder, 'abc', {}, new Date());
+  expect(existsSync(lost)).toBe(true);
+  other.kill('SIGKILL');
+  await once(other, 'close');
+  await removeExpired(folder, 'abc', {}, new Date());
+  expect(existsSync(lost)).toBe(false);
 });
