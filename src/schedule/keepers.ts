@@ -3,9 +3,10 @@ import { readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PlayError } from '../errors.ts';
+import { writeWhole } from '../local/whole-file.ts';
 import { said } from './command.ts';
 import { cronLines, crontabWith, isOf } from './crontab.ts';
-import { type Keeper, recordFile, type Schedule, writeWhole } from './record.ts';
+import { type Keeper, recordFile, type Schedule } from './record.ts';
 import { serviceText, timerText, unitName } from './units.ts';
 
 /** Who keeps the clock on this machine for this user. @throws PlayError where nobody does. */

@@ -1,17 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { InputError } from '../../errors.ts';
+import { writeWhole } from '../../local/whole-file.ts';
 
 export async function readIfThere(path: string): Promise<string | undefined> {
   if (!existsSync(path)) return undefined;
   return inCache(path, () => readFile(path, 'utf8'));
-}
-
-/** A name beside the file that no other process takes. */
-export function partName(path: string): string {
-  return `${path}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
 }
 
 /** Makes the directory, and removes what a killed download left there a day ago or earlier. */
@@ -61,20 +56,5 @@ export async function inCache<T>(path: string, act: () => Promise<T>): Promise<T
 
 /** Writes a small file whole or not at all. */
 export async function keep(path: string, text: string): Promise<void> {
-  const part = partName(path);
-  await inCache(path, async () => {
-    await mkdir(dirname(path), { recursive: true });
-    try {
-      const handle = await open(part, 'wx', 0o644);
-      try {
-        await handle.writeFile(text);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(part, path);
-    } finally {
-      await rm(part, { force: true });
-    }
-  });
+  await inCache(path, () => writeWhole(path, text, 0o644));
 }
