@@ -9,14 +9,19 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   return inCache(path, () => readFile(path, 'utf8'));
 }
 
-/** Makes the directory, and removes what a killed download left there a day ago or earlier. */
+/** What begins so is a folder in which a release is being unpacked. */
+export const UNPACKING = '.part-';
+
+/** Makes the directory, and removes what a killed download or unpacking left there a day ago or earlier. */
 export async function removeStale(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
   for (const name of await readdir(dir)) {
-    if (!/\.\d+-[0-9a-f]{8}\.part$/.test(name)) continue;
+    if (!/\.\d+-[0-9a-f]{8}\.part$/.test(name) && !name.startsWith(UNPACKING)) continue;
     const path = join(dir, name);
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
-    if (Date.now() - mtimeMs > 86_400_000) await rm(path, { force: true });
+    if (Date.now() - mtimeMs <= 86_400_000) continue;
+    // What another user has left stops nobody.
+    await rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }).catch(() => undefined);
   }
 }
 
