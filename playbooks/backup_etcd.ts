@@ -1,7 +1,8 @@
 import { rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { once, PlayError, play, playbook, step, variable } from 'etcd-play';
 import {
+  aheadText,
   type BackupCandidate,
   type BackupPlan,
   backupFileName,
@@ -14,6 +15,7 @@ import {
   type EtcdTools,
   etcdVariables,
   existingParent,
+  findBackups,
   keepFile,
   knowsV2,
   linkLatest,
@@ -33,6 +35,7 @@ import {
   recipientKind,
   refusalError,
   removeExpired,
+  removeWorkFolder,
   retentionText,
   type SnapshotSums,
   saveOnHost,
@@ -142,11 +145,12 @@ export default playbook({
     let v2: TakenV2 | undefined;
     let manifest: Manifest | undefined;
     let kept: string | undefined;
+    let copied: string | undefined;
     const done = { removed: [] as string[], tookMs: 0, succeeded: false };
 
     run.onEnd(async () => {
       for (const api of apis.values()) api.close();
-      if (work) await rm(work, { recursive: true, force: true });
+      if (work) await removeWorkFolder(work);
       const metrics = run.check ? undefined : run.value('backup_metrics');
       if (!metrics) return;
       const verified =
@@ -304,7 +308,7 @@ export default playbook({
             const sealed = await packFile(v2File(), v2Kept, { compression: 'none', recipients }, run.signal);
             v2 = { ...v2, ...sealed };
           }
-          manifest = makeManifest({
+          const made = makeManifest({
             cluster: { name: clusterToken, id: clusterId },
             takenAt,
             revision,
@@ -317,28 +321,29 @@ export default playbook({
             tools,
             v2: v2 && { name: v2FileName(naming), ...v2 },
           });
-          kept = await keepFile(packed, folder, manifest, v2Kept);
+          ({ path: kept, manifest } = await keepFile(packed, folder, made, v2Kept));
           done.tookMs = performance.now() - started;
           const note = await linkLatest(folder, work!);
-          if (note) run.say(note, 'warning');
-          return { changed: true, summary: name };
+          const ahead = aheadText(await findBackups(folder), new Date());
+          for (const text of [note, ahead]) if (text) run.say(text, 'warning');
+          return { changed: true, summary: basename(kept) };
         }),
         once('Copy is kept', async () => {
           if (!copyTo) return { skipped: true };
           const away = await makeWorkFolder(copyTo);
           try {
-            await copyBackup(kept!, away, copyTo, manifest!, run.signal);
+            copied = (await copyBackup(kept!, away, copyTo, manifest!, run.signal)).path;
             await linkLatest(copyTo, away);
           } finally {
-            await rm(away, { recursive: true, force: true });
+            await removeWorkFolder(away);
           }
           return { changed: true, summary: copyTo };
         }),
         once('Old backups are removed', async () => {
-          for (const place of copyTo ? [folder, copyTo] : [folder]) {
-            done.removed.push(
-              ...(await removeExpired(place, clusterId, policy, new Date())).map((name) => join(place, name)),
-            );
+          for (const path of [kept!, ...(copied ? [copied] : [])]) {
+            const place = dirname(path);
+            const removed = await removeExpired(place, clusterId, policy, new Date(), basename(path));
+            done.removed.push(...removed.map((name) => join(place, name)));
           }
           return {
             changed: done.removed.length > 0,

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError, once, play, playbook, step, variable } from 'etcd-play';
 import {
@@ -30,6 +29,7 @@ import {
   readIdentities,
   refusalError,
   refuseV2,
+  removeWorkFolder,
   restoreOn,
   servesV2,
   type V2Node,
@@ -159,7 +159,7 @@ export default playbook({
     }
 
     const work = await makeWorkFolder(folder);
-    run.onEnd(() => rm(work, { recursive: true, force: true }));
+    run.onEnd(() => removeWorkFolder(work));
     let proven: Awaited<ReturnType<typeof proveFile>> | undefined;
     let v2: V2Node | undefined;
     yield play('Prove the backup', {
@@ -205,7 +205,7 @@ export default playbook({
       if (!known?.manifest?.v2) return undefined;
       const { version, releaseDir, releaseUrl } = cluster.allSettings[0]!;
       const work = await makeWorkFolder(folder);
-      run.onEnd(() => rm(work, { recursive: true, force: true }));
+      run.onEnd(() => removeWorkFolder(work));
       const tools = await localTools({ version, releaseDir, releaseUrl, signal: run.signal });
       return openOwnV2(known.path, known.manifest.v2, work, tools);
     }

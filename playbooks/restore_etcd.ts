@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InputError, once, play, playbook, step, variable } from 'etcd-play';
 import {
@@ -21,6 +20,7 @@ import {
   type RestorePlan,
   readIdentities,
   refusalError,
+  removeWorkFolder,
   restoreOn,
   servesV2,
   takeSafetyBackup,
@@ -72,7 +72,7 @@ export default playbook({
 
     run.onEnd(async () => {
       for (const api of apis.values()) api.close();
-      await rm(work, { recursive: true, force: true });
+      await removeWorkFolder(work);
     });
     const backup = (): ProvenBackup => {
       const { manifest, database, restored, sums } = proven!;

@@ -1,16 +1,17 @@
 import { existsSync } from 'node:fs';
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { describeError, ExitCode, InputError, PlayError } from '../errors.ts';
 import { type Identity, identitiesIn, newKeyPair } from '../etcd/backup/age/keys.ts';
 import { findBackups } from '../etcd/backup/catalogue.ts';
 import { backupFacts, backupTable, type JudgedBackup } from '../etcd/backup/listing.ts';
+import { aheadText } from '../etcd/backup/order.ts';
 import { DamagedContentError } from '../etcd/backup/packing.ts';
 import { BadBackupError, proveFile } from '../etcd/backup/prove-file.ts';
 import { fittingTools, localTools } from '../etcd/backup/tools.ts';
 import { openV2 } from '../etcd/backup/v2/open.ts';
-import { makeWorkFolder } from '../etcd/backup/work-folder.ts';
+import { makeWorkFolder, removeWorkFolder } from '../etcd/backup/work-folder.ts';
 import { declared } from '../etcd/variables/declarations.ts';
 import type { EtcdSettings } from '../etcd/variables.ts';
 import { defaultVersion } from '../etcd/versions.ts';
@@ -73,6 +74,7 @@ function stranger(path: string): JudgedBackup {
     path,
     cluster: '',
     takenAt: new Date(0),
+    rankedAt: new Date(0),
     revision: 0n,
     compression: 'none',
     encryption: 'none',
@@ -91,7 +93,10 @@ function tables(backups: readonly JudgedBackup[], folders: readonly string[]): s
     places.set(folder, [...(places.get(folder) ?? []), one]);
   }
   const now = new Date();
-  return [...places].flatMap(([folder, all]) => [folder, backupTable(all, now)]);
+  return [...places].flatMap(([folder, all]) => {
+    const ahead = aheadText(all, now);
+    return [folder, backupTable(all, now), ...(ahead === undefined ? [] : [ahead])];
+  });
 }
 
 function reasons(backups: readonly JudgedBackup[]): string[] {
@@ -139,7 +144,7 @@ async function judge(
       const verdict = error instanceof BadBackupError || error instanceof DamagedContentError ? 'bad' : 'unknown';
       backup.judged = { verdict, reason: describeError(error) };
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await removeWorkFolder(folder);
     }
   }
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop);

@@ -4,20 +4,13 @@ import { homedir, userInfo } from 'node:os';
 import { basename, extname, join, resolve } from 'node:path';
 import { ExitCode, InputError } from '../errors.ts';
 import { table } from '../etcd/tables.ts';
+import { type Owner, writeWhole } from '../local/whole-file.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { said } from '../schedule/command.ts';
 import { nextAfter, parseCron } from '../schedule/cron.ts';
 import { forget, isKept, keep, keeperFault, keeperHere, wantedFiles } from '../schedule/keepers.ts';
 import { backupMetricsFile } from '../schedule/metrics.ts';
-import {
-  NAME,
-  type Owner,
-  readSchedule,
-  readSchedules,
-  recordFile,
-  type Schedule,
-  writeWhole,
-} from '../schedule/record.ts';
+import { NAME, readSchedule, readSchedules, recordFile, type Schedule } from '../schedule/record.ts';
 import { lookAtRuns, type ScheduleState, scheduleFault } from '../schedule/state.ts';
 import { legible } from '../screen/legible.ts';
 import type { ScheduleArguments } from './backup-options.ts';

@@ -13,6 +13,7 @@ export type { Manifest } from './backup/manifest.ts';
 export { type BackupMetrics, writeMetrics } from './backup/metrics.ts';
 export { backupFileName, compressions, v2FileName } from './backup/naming.ts';
 export { DiskError } from './backup/on-disk.ts';
+export { aheadText } from './backup/order.ts';
 export { openBackup, packFile } from './backup/packing.ts';
 export { DamagedError, type Proven, prove } from './backup/prove.ts';
 export {
@@ -33,7 +34,7 @@ export { type V2State, v2GetFrom, v2State } from './backup/v2/look.ts';
 export { openV2 } from './backup/v2/open.ts';
 export { knowsV2 } from './backup/v2/save.ts';
 export { type TakenV2, takeV2 } from './backup/v2/take.ts';
-export { existingParent, makeWorkFolder } from './backup/work-folder.ts';
+export { existingParent, makeWorkFolder, removeWorkFolder } from './backup/work-folder.ts';
 export { zstdAvailable } from './backup/zstd.ts';
 export { CLIENT_ID, clientIdentity, localCa, peerId, pkiRequest, serverId } from './certificates.ts';
 export { certificatesNotWell, certificatesRecord, certificatesText, consumerText } from './certificates-report.ts';

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InputError } from '../errors.ts';
-import { inCache, keep, partName, readIfThere, removeStale, syncDirectory } from './releases/cache.ts';
+import { partName } from '../local/whole-file.ts';
+import { inCache, keep, readIfThere, removeStale, syncDirectory } from './releases/cache.ts';
 import { downloadProblem, openDownload, readAll } from './releases/download.ts';
 import { isCutShort, sumIn, sumOf } from './releases/sums.ts';
 

@@ -1,24 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, readdir, readFile, readlink, stat, unlink } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError } from '../errors.ts';
+import { identityIn, identityOf, identityText, isAlive, type ProcessIdentity } from '../local/process-identity.ts';
 import { errorCode } from './files.ts';
 
 const PREFIX = '.lock~';
-/** An owner that cannot be asked (another machine, another container) counts as gone after this time. */
+/** An owner that cannot be asked (another machine, another container, before a restart) counts as gone after this time. */
 const FOREIGN_LIMIT_MS = 10 * 60_000;
-
-/** Who announced itself, as written in the name of its file. Parts unknown on this system are empty. */
-interface Owner {
-  host: string;
-  boot: string;
-  pidNamespace: string;
-  pid: string;
-  /** Start of the process in clock ticks since boot: tells a process from a later one with the same number. */
-  start: string;
-}
 
 /**
  * Runs `work` while no other process does so in the same directory.
@@ -31,14 +21,13 @@ interface Owner {
  * @throws InputError when others hold it for longer than `timeoutMs`.
  */
 export async function withLock<T>(dir: string, work: () => Promise<T>, timeoutMs = 120_000): Promise<T> {
-  const me = await currentOwner();
-  const name = `${PREFIX}${[me.host, me.boot, me.pidNamespace, me.pid, me.start].join('~')}~${randomBytes(4).toString('hex')}`;
+  const name = `${PREFIX}${identityText(identityOf())}~${randomBytes(4).toString('hex')}`;
   const path = join(dir, name);
   const deadline = performance.now() + timeoutMs;
   try {
     for (;;) {
       await touch(path);
-      const others = await livingOthers(dir, name, me);
+      const others = await livingOthers(dir, name);
       if (others.length === 0) return await work();
       if (performance.now() > deadline) throw busy(dir, others);
       // The first by name stays announced and the rest step back, so two that met do not meet for ever.
@@ -59,22 +48,17 @@ async function touch(path: string): Promise<void> {
   }
 }
 
-async function livingOthers(dir: string, mine: string, me: Owner): Promise<string[]> {
+async function livingOthers(dir: string, mine: string): Promise<string[]> {
   const living: string[] = [];
   for (const name of await readdir(dir)) {
     if (!name.startsWith(PREFIX) || name === mine) continue;
-    if (await isAlive(dir, name, mine, me)) living.push(name);
+    if (isAlive(ownerOf(name)) ?? (await isYoung(dir, name, mine))) living.push(name);
     else await unlink(join(dir, name)).catch(() => {});
   }
   return living;
 }
 
-async function isAlive(dir: string, name: string, mine: string, me: Owner): Promise<boolean> {
-  const owner = ownerOf(name);
-  if (owner.host === me.host && owner.boot !== me.boot) return false; // this machine was restarted since
-  if (owner.host === me.host && owner.pidNamespace === me.pidNamespace) {
-    return (await startOf(owner.pid)) === owner.start;
-  }
+async function isYoung(dir: string, name: string, mine: string): Promise<boolean> {
   // Both times are given by the same file system, so the machines' clocks do not matter.
   const [theirs, ours] = await Promise.all([modifiedMs(join(dir, name)), modifiedMs(join(dir, mine))]);
   return theirs !== undefined && (ours ?? Date.now()) - theirs < FOREIGN_LIMIT_MS;
@@ -89,41 +73,8 @@ async function modifiedMs(path: string): Promise<number | undefined> {
   }
 }
 
-function ownerOf(name: string): Owner {
-  const [host = '', boot = '', pidNamespace = '', pid = '', start = ''] = name.slice(PREFIX.length).split('~');
-  return { host, boot, pidNamespace, pid, start };
-}
-
-async function currentOwner(): Promise<Owner> {
-  const pid = String(process.pid);
-  const [boot, pidNamespace, start] = await Promise.all([
-    readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
-    readlink('/proc/self/ns/pid').catch(() => ''),
-    startOf(pid),
-  ]);
-  return {
-    host: hostname()
-      .replace(/[^A-Za-z0-9.-]/g, '_')
-      .slice(0, 64),
-    boot: boot.trim().slice(0, 8),
-    pidNamespace: pidNamespace.replace(/\D/g, ''),
-    pid,
-    start: start ?? '',
-  };
-}
-
-/** Start time of a living process, '' where the system does not tell; undefined when there is none of this number. */
-async function startOf(pid: string): Promise<string | undefined> {
-  const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  // The second field is the program's name in brackets and may hold anything; state is the third, start the 22nd.
-  const fields = line?.slice(line.lastIndexOf(')') + 2).split(' ');
-  if (fields) return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  try {
-    process.kill(Number(pid), 0);
-    return '';
-  } catch (error) {
-    return errorCode(error) === 'EPERM' ? '' : undefined;
-  }
+function ownerOf(name: string): ProcessIdentity {
+  return identityIn(name.slice(PREFIX.length));
 }
 
 function busy(dir: string, others: readonly string[]): InputError {

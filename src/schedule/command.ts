@@ -1,4 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { PlayError } from '../errors.ts';
 
 export interface Said {
   /** -1: there is no such program. */
@@ -21,5 +23,13 @@ export function said(program: string, args: readonly string[], input = ''): Prom
     child.stdin.on('error', () => undefined).end(input);
     child.once('error', (error) => resolve({ code: -1, stdout, stderr: error.message }));
     child.once('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+  });
+}
+
+/** How a program ended, as a shell says it. @throws PlayError where it cannot be run. */
+export function exitOf(child: ChildProcess, program: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) => reject(new PlayError(`${program} cannot be run: ${cause.message}`, { cause })));
+    child.once('close', (exitCode, signal) => resolve(exitCode ?? 128 + constants.signals[signal!]));
   });
 }

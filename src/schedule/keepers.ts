@@ -1,11 +1,13 @@
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PlayError } from '../errors.ts';
-import { said } from './command.ts';
+import { writeWhole } from '../local/whole-file.ts';
+import { exitOf, said } from './command.ts';
 import { cronLines, crontabWith, isOf } from './crontab.ts';
-import { type Keeper, recordFile, type Schedule, writeWhole } from './record.ts';
+import { type Keeper, recordFile, type Schedule } from './record.ts';
 import { serviceText, timerText, unitName } from './units.ts';
 
 /** Who keeps the clock on this machine for this user. @throws PlayError where nobody does. */
@@ -47,7 +49,7 @@ export function wantedFiles(schedule: Schedule): Map<string, string> {
 /** Has the schedule called from now on. */
 export async function keep(schedule: Schedule): Promise<void> {
   const { keeper, name } = schedule;
-  if (keeper === 'cron') return writeCrontab(name, cronLines(schedule, recordFile(name)));
+  if (keeper === 'cron') return writeCrontab(schedule, cronLines(schedule, recordFile(name)));
   for (const [path, text] of wantedFiles(schedule)) await writeWhole(path, text, 0o644);
   const timer = `${unitName(name)}.timer`;
   await must(keeper, 'daemon-reload');
@@ -68,8 +70,9 @@ export async function keep(schedule: Schedule): Promise<void> {
 }
 
 /** Ends that. A run that is under way is left to its end. */
-export async function forget({ keeper, name }: Schedule): Promise<void> {
-  if (keeper === 'cron') return writeCrontab(name, []);
+export async function forget(schedule: Schedule): Promise<void> {
+  const { keeper, name } = schedule;
+  if (keeper === 'cron') return writeCrontab(schedule, []);
   const at = join(unitFolder(keeper), unitName(name));
   await systemctl(keeper, 'disable', '--now', '--quiet', `${unitName(name)}.timer`);
   for (const ending of ['timer', 'service']) await rm(`${at}.${ending}`, { force: true });
@@ -93,12 +96,24 @@ async function must(keeper: Keeper, ...args: string[]): Promise<void> {
   if (code !== 0) throw new PlayError(`systemctl ${args.join(' ')}: ${stderr.trim()}`);
 }
 
-async function writeCrontab(name: string, lines: readonly string[]): Promise<void> {
-  const before = await said('crontab', ['-l']);
-  if (before.code === -1) throw new PlayError('there is no cron on this machine');
-  const text = crontabWith(before.code === 0 ? before.stdout : '', name, lines);
-  const { code, stderr } = await said('crontab', ['-'], text);
-  if (code !== 0) throw new PlayError(`the crontab cannot be written: ${stderr.trim()}`);
+/** One at a time: of two that read it at the same moment the second would write it without what the first has added. */
+async function writeCrontab({ name, stateDir }: Schedule, lines: readonly string[]): Promise<void> {
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const lock = await open(join(stateDir, '.crontab.lock'), 'a', 0o600);
+  try {
+    const taken = await exitOf(
+      spawn('flock', ['-x', '3'], { stdio: ['ignore', 'ignore', 'inherit', lock.fd] }),
+      'flock',
+    );
+    if (taken !== 0) throw new PlayError(`flock ended with ${taken}`);
+    const before = await said('crontab', ['-l']);
+    if (before.code === -1) throw new PlayError('there is no cron on this machine');
+    const text = crontabWith(before.code === 0 ? before.stdout : '', name, lines);
+    const { code, stderr } = await said('crontab', ['-'], text);
+    if (code !== 0) throw new PlayError(`the crontab cannot be written: ${stderr.trim()}`);
+  } finally {
+    await lock.close();
+  }
 }
 
 /** What of a schedule is not on the machine as it should be. */
@@ -106,7 +121,8 @@ export async function isKept(schedule: Schedule): Promise<boolean> {
   if ((await keeperFault(schedule)) !== '') return false;
   if (schedule.keeper === 'cron') {
     const { stdout } = await said('crontab', ['-l']);
-    return crontabWith(stdout, schedule.name, cronLines(schedule, recordFile(schedule.name))) === stdout;
+    const own = stdout.split('\n').filter((line) => isOf(line, schedule.name));
+    return own.join('\n') === cronLines(schedule, recordFile(schedule.name)).join('\n');
   }
   for (const [path, text] of wantedFiles(schedule)) {
     if ((await readFile(path, 'utf8').catch(() => undefined)) !== text) return false;

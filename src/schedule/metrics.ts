@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Schedule, writeWhole } from './record.ts';
+import { writeWhole } from '../local/whole-file.ts';
+import type { Schedule } from './record.ts';
 import type { ScheduleState } from './state.ts';
 
 /** What the textfile collector reads of a schedule. Pure. */

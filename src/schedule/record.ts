@@ -1,6 +1,6 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { InputError } from '../errors.ts';
 
 /** Who calls it when the time has come. */
@@ -55,29 +55,4 @@ export async function readSchedule(file: string): Promise<Schedule> {
     throw new InputError(`the schedule cannot be read: ${(cause as Error).message}`, { file, cause });
   }
   throw new InputError('this is no schedule of etcd-play', { file, next: 'Move it away.' });
-}
-
-/** A file that is whole at any time, on the disk when this returns. */
-export async function writeWhole(file: string, text: string, mode: number, owner?: Owner): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const part = `${file}.${process.pid}.part`;
-  try {
-    const handle = await open(part, 'w', mode);
-    try {
-      await handle.writeFile(text);
-      if (owner) await handle.chown(owner.uid, owner.gid);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(part, file);
-  } catch (error) {
-    await rm(part, { force: true });
-    throw error;
-  }
-}
-
-export interface Owner {
-  uid: number;
-  gid: number;
 }

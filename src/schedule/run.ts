@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdir, open } from 'node:fs/promises';
-import { constants } from 'node:os';
 import { PlayError } from '../errors.ts';
+import { exitOf } from './command.ts';
 import { nextAfter, parseCron } from './cron.ts';
 import { writeScheduleMetrics } from './metrics.ts';
 import { readSchedule, type Schedule } from './record.ts';
@@ -87,11 +87,4 @@ async function runUnder(fd: number, schedule: Schedule): Promise<{ code: number;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill(name));
   const code = await exitOf(child, program!);
   return { code, words: text.trimEnd().split('\n').slice(-LAST_LINES) };
-}
-
-function exitOf(child: ChildProcess, program: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('error', (cause) => reject(new PlayError(`${program} cannot be run: ${cause.message}`, { cause })));
-    child.once('close', (exitCode, signal) => resolve(exitCode ?? 128 + constants.signals[signal!]));
-  });
 }

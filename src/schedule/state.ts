@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../local/whole-file.ts';
 import { said } from './command.ts';
 import { nextAfter, parseCron } from './cron.ts';
-import { type Schedule, writeWhole } from './record.ts';
+import type { Schedule } from './record.ts';
 
 /** One run of a schedule. */
 export interface RunOfSchedule {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,9 @@ export function auditFolder(): string {
  * it ended. A run that was killed leaves what it had done so far. A record that cannot be written does not stop a run.
  */
 export function auditScreen(words: readonly string[], warn: (text: string) => void, folder = auditFolder()): Screen {
-  const id = `${new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)}-${process.pid}`;
+  const time = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+  // Containers may share the folder, and have the same numbers of processes.
+  const id = `${time}-${process.pid}-${randomBytes(3).toString('hex')}`;
   const file = join(folder, `${id}.jsonl`);
   let broken = false;
   const write = (line: string) => {

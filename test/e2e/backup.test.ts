@@ -1,6 +1,15 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explainedFor } from '../../src/etcd/backup/on-disk.ts';
@@ -205,6 +214,35 @@ describe('backup_etcd on a cluster of three', () => {
     expect([listed.code, listed.stdout]).toEqual([2, expect.stringContaining('no: it has no manifest')]);
     expect(listed.stdout).toContain('BAD');
     expect(listed.stdout).toContain('| good');
+  });
+
+  it('is the newest and stays, where one was stamped by a clock that was ahead', async () => {
+    const { code, text, folder, path } = await backup();
+    expect(code, text).toBe(0);
+    const [name, ahead] = [basename(path), basename(path).replace(/_\d{8}T/, '_20990101T')];
+    const manifest = readFileSync(`${path}.json`, 'utf8').replaceAll(name, ahead);
+    writeFileSync(join(folder, `${ahead}.json`), manifest);
+    rmSync(`${path}.json`);
+    renameSync(path, join(folder, ahead));
+    const made = await backupTo(folder, ['-e', 'keep_last=1']);
+    expect(made.code, made.text).toBe(0);
+    expect(made.text).toContain(`${ahead} is stamped later than now`);
+    const left = readdirSync(folder).filter((one) => one.endsWith('.db') && one !== 'etcd_snapshot.db');
+    expect(left).not.toContain(ahead);
+    expect(left).toEqual([readlinkSync(join(folder, 'etcd_snapshot.db'))]);
+  });
+
+  it('may be taken by several runs at once into the same folders: each keeps and copies its own', async () => {
+    const [folder, second] = [join(lab.dir, 'shared'), join(lab.dir, 'shared-too')];
+    const runs = await Promise.all([1, 2].map(() => backupTo(folder, ['-e', `backup_copy_to=${second}`])));
+    for (const { code, text } of runs) expect(code, text).toBe(0);
+    for (const place of [folder, second]) {
+      const listed = await runPlay(['backups', '--dir', place, '--output', 'json']);
+      const found = JSON.parse(listed.stdout) as { name: string; proof: string }[];
+      expect(found.map(({ proof }) => proof)).toEqual(['restored', 'restored']);
+      expect(readlinkSync(join(place, 'etcd_snapshot.db'))).toBe(found[0]!.name);
+      expect(readdirSync(place)).toHaveLength(5);
+    }
   });
 
   it('does without a member that is down, and goes without a quorum', async () => {

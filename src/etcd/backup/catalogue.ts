@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { type Manifest, parseManifest, type V2Part, type Verified, verifiedOf } from './manifest.ts';
 import { type BackupName, LATEST, manifestName, parseBackupFileName } from './naming.ts';
 import { onDisk } from './on-disk.ts';
+import { newestFirst } from './order.ts';
 
 /** A backup as it lies in a folder. */
 export interface FoundBackup extends BackupName {
   name: string;
   path: string;
   sizeBytes: number;
+  /** When it counts as taken: `takenAt`, but where a clock stood behind. */
+  rankedAt: Date;
   manifest: Manifest | undefined;
   verified: Verified;
   /** Why it does not count as verified although it is there; empty otherwise. */
@@ -22,9 +25,7 @@ export async function findBackups(folder: string): Promise<FoundBackup[]> {
     throw error;
   });
   const found = await Promise.all(names.map((name) => lookAt(folder, name)));
-  return found
-    .flatMap((one) => one ?? [])
-    .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime() || (a.name < b.name ? 1 : -1));
+  return found.flatMap((one) => one ?? []).sort(newestFirst);
 }
 
 async function lookAt(folder: string, name: string): Promise<FoundBackup | undefined> {
@@ -33,7 +34,7 @@ async function lookAt(folder: string, name: string): Promise<FoundBackup | undef
   const path = join(folder, name);
   const info = await stat(path).catch(() => undefined);
   if (!info?.isFile()) return undefined;
-  const base = { ...parsed, name, path, sizeBytes: info.size };
+  const base = { ...parsed, name, path, sizeBytes: info.size, rankedAt: parsed.takenAt };
   const file = join(folder, manifestName(name));
   const bad = (fault: string) => ({ ...base, manifest: undefined, verified: 'no' as const, fault });
   const text = await readFile(file, 'utf8').catch(() => undefined);
@@ -44,7 +45,8 @@ async function lookAt(folder: string, name: string): Promise<FoundBackup | undef
     if (manifest.file.sizeBytes !== info.size) return bad(`it has ${info.size} bytes, not ${manifest.file.sizeBytes}`);
     const v2 = manifest.v2 && (await v2Fault(folder, manifest.v2));
     if (v2) return bad(v2);
-    return { ...base, manifest, verified: verifiedOf(manifest.proof), fault: '' };
+    const rankedAt = manifest.rankedAt === undefined ? parsed.takenAt : new Date(manifest.rankedAt);
+    return { ...base, rankedAt, manifest, verified: verifiedOf(manifest.proof), fault: '' };
   } catch (error) {
     return bad((error as Error).message);
   }

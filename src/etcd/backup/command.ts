@@ -12,7 +12,7 @@ export function toolEnvironment(): NodeJS.ProcessEnv {
   };
 }
 
-/** What a program of this machine said and how it ended; ended with the run. */
+/** What a program of this machine said and how it ended; ended with the run, which waits until it is gone. */
 export function runHere(
   program: string,
   args: readonly string[],
@@ -32,11 +32,16 @@ export function runHere(
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       stderr = `${stderr}${chunk}`.slice(-100_000);
     });
-    child.once('error', (cause: NodeJS.ErrnoException) => {
+    child.on('error', (cause: NodeJS.ErrnoException) => {
+      // One that runs has been killed by this, and may write on until it is gone.
+      if (child.pid !== undefined) return;
       if (signal.aborted) reject(new PlayError('the run was ended'));
       else reject(new PlayError(`${program} cannot be run: ${cause.message}`, { cause }));
     });
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
+    child.once('close', (code) => {
+      if (signal.aborted) reject(new PlayError('the run was ended'));
+      else resolve({ code, stdout, stderr });
+    });
   });
 }
 

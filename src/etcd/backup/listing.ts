@@ -78,8 +78,9 @@ function v2Cell(v2: Manifest['v2']): string {
   return v2.facts ? String(v2.facts.keys) : '?';
 }
 
-/** In the largest unit of which there are two at least. */
+/** In the largest unit of which there are two at least; of a time to come too, which is a clock's mistake. */
 export function age(ms: number): string {
+  if (ms < -60_000) return `in ${age(-ms)}`;
   const units = [
     ['d', 86_400_000],
     ['h', 3_600_000],

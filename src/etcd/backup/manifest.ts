@@ -1,6 +1,14 @@
 import { InputError } from '../../errors.ts';
 import type { Member } from '../cluster.ts';
-import { type Compression, compressions, type Encryption, encryptions } from './naming.ts';
+import {
+  backupFileName,
+  type Compression,
+  compressions,
+  type Encryption,
+  encryptions,
+  parseBackupFileName,
+  v2FileName,
+} from './naming.ts';
 import type { V2Facts } from './v2/keys.ts';
 
 /** How a copy was proven before it counted. */
@@ -35,6 +43,8 @@ export interface Manifest {
   format: 1;
   cluster: { name: string; id: string };
   takenAt: string;
+  /** Where the clock stood behind a backup that was there before: when this one counts as taken, just after that one. */
+  rankedAt?: string | undefined;
   /** The control machine. */
   takenOn: string;
   /** Numbers of 64 bits are texts: JSON's readers round them. */
@@ -59,6 +69,19 @@ export function verifiedOf(proof: Proof | undefined): Verified {
   return proof?.database ? 'checked' : 'no';
 }
 
+/** The same backup as if it were taken a second later: for one whose name is taken. Pure. */
+export function aSecondLater(manifest: Manifest): Manifest {
+  const { file, v2 } = manifest;
+  const takenAt = new Date(Date.parse(manifest.takenAt) + 1000);
+  const naming = { ...parseBackupFileName(file.name)!, takenAt };
+  return {
+    ...manifest,
+    takenAt: takenAt.toISOString(),
+    file: { ...file, name: backupFileName(naming) },
+    ...(v2 && { v2: { ...v2, name: v2FileName(naming) } }),
+  };
+}
+
 export function manifestText(manifest: Manifest): string {
   return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
@@ -75,12 +98,13 @@ export function parseManifest(text: string, file: string): Manifest {
   }
   if (typeof parsed !== 'object' || parsed === null) throw wrong('it is no object');
   if (parsed.format !== 1) throw wrong(`its format is ${JSON.stringify(parsed.format)}, not 1`);
-  const { cluster, takenAt, revision, from, members, snapshot, file: stored, proof } = parsed;
+  const { cluster, takenAt, rankedAt = takenAt, revision, from, members, snapshot, file: stored, proof } = parsed;
   const isText = (value: unknown): value is string => typeof value === 'string';
   const isSum = (value: unknown) => isText(value) && /^[0-9a-f]{64}$/.test(value);
   const isSize = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   if (!isText(cluster?.name) || !/^[0-9a-f]+$/.test(cluster.id)) throw wrong('it names no cluster');
-  if (!isText(takenAt) || Number.isNaN(Date.parse(takenAt))) throw wrong('it has no time');
+  const isTime = (value: unknown) => isText(value) && !Number.isNaN(Date.parse(value));
+  if (!isTime(takenAt) || !isTime(rankedAt)) throw wrong('it has no time');
   if (!isText(revision) || !/^\d{1,19}$/.test(revision)) throw wrong('it has no revision');
   if (!isText(from?.host) || !isText(from.version) || !Array.isArray(members)) throw wrong('it names no members');
   if (!isSum(snapshot?.sha256) || !isSize(snapshot?.sizeBytes)) throw wrong('it has no sum of the snapshot');

@@ -1,5 +1,5 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { writeWhole } from '../../local/whole-file.ts';
 import { onDisk } from './on-disk.ts';
 
 /** What Prometheus' node exporter reads from a text file (its textfile collector). */
@@ -52,10 +52,7 @@ function seconds(time: Date): number {
 /** The collector may read at any moment: it finds the old file or the new one. */
 export async function writeMetrics(path: string, metrics: BackupMetrics): Promise<void> {
   await onDisk(path, async () => {
-    await mkdir(dirname(path), { recursive: true });
     const before = await readFile(path, 'utf8').catch(() => '');
-    const part = `${path}.${process.pid}.part`;
-    await writeFile(part, metricsText(metrics, before), { mode: 0o644 });
-    await rename(part, path);
+    await writeWhole(path, metricsText(metrics, before), 0o644);
   });
 }

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PlayError } from '../../errors.ts';
+import { removeStale, UNPACKING } from '../releases/cache.ts';
 import { type Architecture, obtainRelease } from '../releases.ts';
 import { compareVersions, minorOf, parseVersion } from '../versions.ts';
 import { lastWords, runHere } from './command.ts';
@@ -85,7 +86,8 @@ function cacheFolder(): string {
 /** All there or not at all: another run may be at it too. */
 async function unpack(archive: string, folder: string, signal: AbortSignal): Promise<void> {
   await mkdir(cacheFolder(), { recursive: true, mode: 0o700 });
-  const part = await mkdtemp(join(cacheFolder(), '.part-'));
+  await removeStale(cacheFolder());
+  const part = await mkdtemp(join(cacheFolder(), UNPACKING));
   try {
     const said = await runHere('tar', ['-xzf', archive, '-C', part, '--strip-components=1', '--no-same-owner'], signal);
     if (said.code !== 0) throw new PlayError(`${archive} cannot be unpacked: ${lastWords(said)}`);

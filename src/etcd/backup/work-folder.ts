@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { identityIn, identityOf, identityText, isAlive } from '../../local/process-identity.ts';
 import { onDisk } from './on-disk.ts';
 
 const PREFIX = '.play-work~';
-/** What another machine has left in a shared folder is taken for dead after this time. */
+/** What a run has left that cannot be asked (another machine, another container) is taken for dead after this time. */
 const FOREIGN_LIMIT_MS = 24 * 3_600_000;
 
 /**
@@ -15,11 +15,24 @@ const FOREIGN_LIMIT_MS = 24 * 3_600_000;
  */
 export async function makeWorkFolder(backupDir: string): Promise<string> {
   await onDisk(backupDir, () => mkdir(backupDir, { recursive: true, mode: 0o700 }));
-  await removeDead(backupDir);
-  const me = [hostOfName(), bootId(), process.pid, startOf(process.pid), randomBytes(4).toString('hex')];
-  const folder = join(backupDir, `${PREFIX}${me.join('~')}`);
+  for (const { path, lives } of await workFolders(backupDir)) if (!lives) await removeWorkFolder(path);
+  const folder = join(backupDir, `${PREFIX}${identityText(identityOf())}~${randomBytes(4).toString('hex')}`);
   await onDisk(folder, () => mkdir(folder, { mode: 0o700 }));
   return folder;
+}
+
+/**
+ * Removes what a run worked in. What cannot be removed stays and stops nobody: a program of a run that was killed may still
+ * write there, and what another user has left is not ours. A later run comes by again.
+ */
+export async function removeWorkFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }).catch(() => undefined);
+}
+
+/** Whether another run works there now, as far as can be told. */
+export async function othersWorkIn(backupDir: string): Promise<boolean> {
+  const me = join(backupDir, `${PREFIX}${identityText(identityOf())}~`);
+  return (await workFolders(backupDir)).some(({ path, lives }) => lives && !path.startsWith(me));
 }
 
 /** The nearest folder above that is there: its disk is the one that will be written to. */
@@ -27,38 +40,19 @@ export function existingParent(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : existingParent(dirname(path));
 }
 
-async function removeDead(backupDir: string): Promise<void> {
-  for (const name of await onDisk(backupDir, () => readdir(backupDir))) {
-    if (!name.startsWith(PREFIX) || (await isAlive(backupDir, name))) continue;
-    await onDisk(backupDir, () => rm(join(backupDir, name), { recursive: true, force: true }));
-  }
+async function workFolders(backupDir: string): Promise<{ path: string; lives: boolean }[]> {
+  const names = await onDisk(backupDir, () => readdir(backupDir));
+  return Promise.all(
+    names
+      .filter((name) => name.startsWith(PREFIX))
+      .map(async (name) => {
+        const path = join(backupDir, name);
+        return { path, lives: isAlive(identityIn(name.slice(PREFIX.length))) ?? (await isYoung(path)) };
+      }),
+  );
 }
 
-async function isAlive(backupDir: string, name: string): Promise<boolean> {
-  const [host = '', boot = '', pid = '', start = ''] = name.slice(PREFIX.length).split('~');
-  if (host === hostOfName()) return boot === bootId() && startOf(Number(pid)) === start;
-  const info = await stat(join(backupDir, name)).catch(() => undefined);
+async function isYoung(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
   return info !== undefined && Date.now() - info.mtimeMs < FOREIGN_LIMIT_MS;
-}
-
-function hostOfName(): string {
-  return hostname().replace(/[^A-Za-z0-9.-]/g, '-');
-}
-
-function bootId(): string {
-  return readOr('/proc/sys/kernel/random/boot_id').slice(0, 8);
-}
-
-/** Clock ticks from boot to the start of a process: numbers of processes come again. */
-function startOf(pid: number): string {
-  const line = readOr(`/proc/${pid}/stat`);
-  return line.slice(line.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-}
-
-function readOr(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { InputError } from '../../errors.ts';
 import { nameApart } from '../backup/name-apart.ts';
 import { onDisk } from '../backup/on-disk.ts';
-import { makeWorkFolder } from '../backup/work-folder.ts';
+import { makeWorkFolder, removeWorkFolder } from '../backup/work-folder.ts';
 import type { KeyValue } from '../grpc/keys.ts';
 import { syncDirectory } from '../releases/cache.ts';
 import { asText } from './spelling.ts';
@@ -64,7 +64,7 @@ export async function saveKeys(
     await syncDirectory(folder);
     return { path: named, count };
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await removeWorkFolder(work);
   }
 }
 

@@ -1,11 +1,10 @@
-import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { quote } from '../../connection/quote.ts';
 import { PlayError } from '../../errors.ts';
 import { once, type Play, play, step } from '../../runner/playbook.ts';
 import { checkDatabase } from '../backup/database.ts';
 import { localTools } from '../backup/tools.ts';
-import { makeWorkFolder } from '../backup/work-folder.ts';
+import { makeWorkFolder, removeWorkFolder } from '../backup/work-folder.ts';
 import { readSavedV2 } from '../migrate/saved.ts';
 import { migrateCopy } from '../migrate/tool.ts';
 import { backSteps, servedBy, type V2Found } from '../plan/migrate.ts';
@@ -168,7 +167,7 @@ async function* swapMigrated(migration: LiveMigration, from: string): AsyncGener
   const { run } = cluster;
   const { signal } = run;
   const work = await makeWorkFolder(folder);
-  run.onEnd(() => rm(work, { recursive: true, force: true }));
+  run.onEnd(() => removeWorkFolder(work));
   const plain = join(work, 'migrated.db');
   let least = 0;
   let revision = 0n;

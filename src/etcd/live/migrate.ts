@@ -1,10 +1,9 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ManyErrors, PlayError } from '../../errors.ts';
 import { once, type Play, play, step, type Task } from '../../runner/playbook.ts';
 import { localTools } from '../backup/tools.ts';
 import { v2GetFrom } from '../backup/v2/look.ts';
-import { makeWorkFolder } from '../backup/work-folder.ts';
+import { makeWorkFolder, removeWorkFolder } from '../backup/work-folder.ts';
 import { parseEnvironmentFile } from '../configuration.ts';
 import { clientAddress } from '../look.ts';
 import { saveV2 } from '../migrate/saved.ts';
@@ -160,7 +159,7 @@ export class LiveMigration {
           const request = { host, settings, api, folder, work, tools, now: new Date(), v2, signal };
           return { changed: true, summary: await takeSafetyBackup(request) };
         } finally {
-          await rm(work, { recursive: true, force: true });
+          await removeWorkFolder(work);
         }
       }),
       once('Keys of v2 are saved', async () => {

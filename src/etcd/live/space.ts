@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { PlayError } from '../../errors.ts';
 import { once, type Play, play, step } from '../../runner/playbook.ts';
@@ -6,7 +5,7 @@ import { findBackups } from '../backup/catalogue.ts';
 import type { MemberWord } from '../backup/compare.ts';
 import { parseBackupFileName } from '../backup/naming.ts';
 import { localTools } from '../backup/tools.ts';
-import { makeWorkFolder } from '../backup/work-folder.ts';
+import { makeWorkFolder, removeWorkFolder } from '../backup/work-folder.ts';
 import type { Alarm } from '../cluster.ts';
 import { type MemberApi, openMemberApi } from '../grpc/member.ts';
 import { clientAddress } from '../look.ts';
@@ -120,7 +119,7 @@ export class LiveSpace {
       this.#backedUp = parseBackupFileName(basename(path))!.revision;
       return path;
     } finally {
-      await rm(work, { recursive: true, force: true });
+      await removeWorkFolder(work);
     }
   }
 

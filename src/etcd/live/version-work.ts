@@ -1,10 +1,10 @@
-import { rm, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ManyErrors, PlayError } from '../../errors.ts';
 import { once, type Play, play, type RunContext } from '../../runner/playbook.ts';
 import { findBackups } from '../backup/catalogue.ts';
 import { fittingTools } from '../backup/tools.ts';
-import { existingParent, makeWorkFolder } from '../backup/work-folder.ts';
+import { existingParent, makeWorkFolder, removeWorkFolder } from '../backup/work-folder.ts';
 import { parseEnvironmentFile } from '../configuration.ts';
 import { openMemberApi } from '../grpc/member.ts';
 import { clientAddress } from '../look.ts';
@@ -45,7 +45,7 @@ export class VersionWork {
     const { localBackupDir } = cluster.allSettings[0]!;
     this.folder = localBackupDir ?? join(cluster.run.inventoryDir, 'backups');
     cluster.run.onEnd(async () => {
-      if (this.#work !== undefined) await rm(this.#work, { recursive: true, force: true });
+      if (this.#work !== undefined) await removeWorkFolder(this.#work);
     });
   }
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../errors.ts';
 import { nameApart } from '../backup/name-apart.ts';
 import { onDisk } from '../backup/on-disk.ts';
-import { makeWorkFolder } from '../backup/work-folder.ts';
+import { makeWorkFolder, removeWorkFolder } from '../backup/work-folder.ts';
 import { syncDirectory } from '../releases/cache.ts';
 import type { V2Reading } from '../v2/still.ts';
 import { shown, type V2Key } from '../v2/tree.ts';
@@ -52,7 +52,7 @@ export async function saveV2(
     await syncDirectory(folder);
     return named;
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await removeWorkFolder(work);
   }
 }
 

@@ -1,27 +1,27 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { InputError } from '../../errors.ts';
+import { writeWhole } from '../../local/whole-file.ts';
 
 export async function readIfThere(path: string): Promise<string | undefined> {
   if (!existsSync(path)) return undefined;
   return inCache(path, () => readFile(path, 'utf8'));
 }
 
-/** A name beside the file that no other process takes. */
-export function partName(path: string): string {
-  return `${path}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
-}
+/** What begins so is a folder in which a release is being unpacked. */
+export const UNPACKING = '.part-';
 
-/** Makes the directory, and removes what a killed download left there a day ago or earlier. */
+/** Makes the directory, and removes what a killed download or unpacking left there a day ago or earlier. */
 export async function removeStale(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
   for (const name of await readdir(dir)) {
-    if (!/\.\d+-[0-9a-f]{8}\.part$/.test(name)) continue;
+    if (!/\.\d+-[0-9a-f]{8}\.part$/.test(name) && !name.startsWith(UNPACKING)) continue;
     const path = join(dir, name);
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
-    if (Date.now() - mtimeMs > 86_400_000) await rm(path, { force: true });
+    if (Date.now() - mtimeMs <= 86_400_000) continue;
+    // What another user has left stops nobody.
+    await rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }).catch(() => undefined);
   }
 }
 
@@ -61,20 +61,5 @@ export async function inCache<T>(path: string, act: () => Promise<T>): Promise<T
 
 /** Writes a small file whole or not at all. */
 export async function keep(path: string, text: string): Promise<void> {
-  const part = partName(path);
-  await inCache(path, async () => {
-    await mkdir(dirname(path), { recursive: true });
-    try {
-      const handle = await open(part, 'wx', 0o644);
-      try {
-        await handle.writeFile(text);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(part, path);
-    } finally {
-      await rm(part, { force: true });
-    }
-  });
+  await inCache(path, () => writeWhole(path, text, 0o644));
 }

@@ -60,5 +60,5 @@ export async function takeSafetyBackup(request: SafetyRequest): Promise<string> 
     tools,
     v2: v2 && { name: v2FileName(naming), ...v2 },
   });
-  return keepFile(file, folder, manifest, v2 && v2File);
+  return (await keepFile(file, folder, manifest, v2 && v2File)).path;
 }

@@ -156,7 +156,8 @@ describe('kubernetes-sigs/kubespray#13353: all certificates were issued anew at 
 
 describe('k3s-io/k3s#10292: retention went by parts of names, and removed what it should have kept', () => {
   const at = (day: number, verified: boolean) => {
-    return { name: `day ${day}`, clusterId: 'a', takenAt: new Date(Date.UTC(2026, 7, day)), verified };
+    const takenAt = new Date(Date.UTC(2026, 7, day));
+    return { name: `day ${day}`, clusterId: 'a', revision: BigInt(day), takenAt, rankedAt: takenAt, verified };
   };
 
   it('the newest that was verified is never removed, however many unproven ones are newer', () => {

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cronLines, crontabWith } from '../../../src/schedule/crontab.ts';
+import { forget, isKept, keep } from '../../../src/schedule/keepers.ts';
 import { scheduleMetrics } from '../../../src/schedule/metrics.ts';
 import type { Schedule } from '../../../src/schedule/record.ts';
 import { isMissed, runSchedule } from '../../../src/schedule/run.ts';
@@ -79,6 +80,31 @@ describe('a crontab', () => {
     expect(crontabWith(once, 'nightly', lines)).toBe(once);
     expect(crontabWith(once, 'nightly', [])).toBe(others);
     expect(crontabWith(crontabWith('', 'nightly', lines), 'nightly', [])).toBe('');
+  });
+});
+
+describe('two schedules that are made at once', () => {
+  const { PATH } = process.env;
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'crontab-'));
+    const table = join(folder, 'table');
+    const lines = ['#!/bin/sh', `[ "$1" = -l ] && exec cat ${table}`, `cat >${table}.$$ && mv ${table}.$$ ${table}`];
+    writeFileSync(join(folder, 'crontab'), lines.join('\n'), { mode: 0o755 });
+    writeFileSync(table, '# mine\n');
+    process.env.PATH = `${folder}:${PATH}`;
+  });
+  afterAll(() => {
+    process.env.PATH = PATH;
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('are both in the crontab, and go from it together', async () => {
+    const all = ['one', 'two', 'three'].map((name) => made({ keeper: 'cron', name, stateDir: join(folder, 'state') }));
+    await Promise.all(all.map(keep));
+    for (const schedule of all) expect(await isKept(schedule), schedule.name).toBe(true);
+    await Promise.all(all.map(forget));
+    expect(readFileSync(join(folder, 'table'), 'utf8')).toBe('# mine\n');
   });
 });
 

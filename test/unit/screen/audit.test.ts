@@ -2,6 +2,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { theRun } from '../../../src/cli/runs.ts';
 import { PlayError } from '../../../src/errors.ts';
 import type { RunEvent } from '../../../src/runner/events.ts';
 import { auditScreen, readRuns } from '../../../src/screen/audit.ts';
@@ -33,6 +34,18 @@ describe('the record of a run', () => {
     const [run] = readRuns(folder);
     expect(run).toMatchObject({ playbook: 'p', hosts: ['h1'], words: ['p', '-i', 'hosts.ini'], exitCode: 0 });
     expect(run?.done.map(({ host, task, status }) => [host, task, status])).toEqual([['h1', 't', 'changed']]);
+  });
+
+  it('is its own, also where another run has the same second and number of its process, and is found by its ID', () => {
+    const playbooks = ['a', 'b', 'c'];
+    for (const playbook of playbooks) auditScreen([], () => undefined, folder).listener({ ...start, playbook });
+    const runs = readRuns(folder);
+    expect(runs.map(({ playbook }) => playbook).toSorted()).toEqual(playbooks);
+    for (const run of runs) {
+      expect(run.id).toMatch(new RegExp(`^\\d{8}T\\d{6}-${process.pid}-[0-9a-f]{6}$`));
+      expect([theRun(runs, run.id), theRun(runs, run.id.slice(0, -1))]).toEqual([run, run]);
+    }
+    expect(runs).toEqual(runs.toSorted((a, b) => (a.id < b.id ? 1 : -1)));
   });
 
   it('of a run that was killed holds what it had done so far, and does not say that it ended', () => {

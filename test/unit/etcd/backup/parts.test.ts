@@ -249,6 +249,7 @@ describe('the backups in a folder', () => {
     [3 * 3_600_000, '3 h'],
     [49 * 3_600_000, '2 d'],
     [-5, '0 s'],
+    [-49 * 3_600_000, 'in 2 d'],
   ])('are %i ms old: %s', (ms, words) => {
     expect(age(ms)).toBe(words);
   });
