@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { hostname, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import type { Connection, LockAnswer } from '../connection/connection.ts';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { identityOf, identityText, isAlive, type ProcessIdentity } from '../local/process-identity.ts';
 
 const FILE = '/run/etcd-play.lock';
 /** A run that lives is heard of at least every {@link BEAT_MS}; after this long without a word it is gone. */
@@ -14,12 +14,9 @@ const ENDING_MS = 120_000;
 const GIVING_WAY_MS = 10_000;
 
 interface Holder {
+  /** The run's own process: it tells whether that very run still lives. */
+  process: ProcessIdentity;
   user: string;
-  on: string;
-  /** Boot of the control machine, process and its start: together they tell whether that very run still lives. */
-  boot: string;
-  pid: number;
-  start: string;
   playbook: string;
   since: string;
 }
@@ -53,11 +50,14 @@ export function patienceMs(about: { gone: boolean; own: Began; holder: Began | u
   const { gone, own, holder } = about;
   if (gone) return ENDING_MS;
   if (holder === undefined) return 0;
-  const isEarlier = own.since === holder.since ? own.pid < holder.pid : own.since < holder.since;
+  const isEarlier = own.since === holder.since ? own.process.pid < holder.process.pid : own.since < holder.since;
   return isEarlier ? GIVING_WAY_MS : 0;
 }
 
-type Began = Pick<Holder, 'since' | 'pid'>;
+interface Began {
+  since: string;
+  process: Pick<ProcessIdentity, 'pid'>;
+}
 
 /**
  * Ends the shell of whoever left this note, and all that it started: its number lies in the file, its descriptor proves it. Whoever
@@ -70,17 +70,17 @@ function hangUp(note: string): string {
 }
 
 export function isGone(answer: Extract<LockAnswer, { held: false }>, holder: Holder | undefined): boolean {
-  if (holder?.on === hostname() && holder.boot === bootId()) return startOf(holder.pid) !== holder.start;
-  return !answer.busy && answer.ageSeconds > STALE_SECONDS;
+  const lives = holder && isAlive(holder.process);
+  return lives === undefined ? !answer.busy && answer.ageSeconds > STALE_SECONDS : !lives;
 }
 
-function isThisRun({ on, boot, pid, start }: Holder): boolean {
-  return on === hostname() && boot === bootId() && pid === process.pid && start === startOf(process.pid);
+function isThisRun({ process: theirs }: Holder): boolean {
+  return identityText(theirs) === identityText(identityOf());
 }
 
 function locked(answer: Extract<LockAnswer, { held: false }>, holder: Holder | undefined): PlayError {
   const who = holder
-    ? `${holder.playbook} by ${holder.user} on ${holder.on} (process ${holder.pid}), since ${holder.since}`
+    ? `${holder.playbook} by ${holder.user} on ${holder.process.host} (process ${holder.process.pid}), since ${holder.since}`
     : answer.note;
   return new PlayError(`another run is at work on this host: ${who}`, {
     next: `Wait until it has ended. It was last heard of ${answer.ageSeconds} s ago; after ${STALE_SECONDS} s of silence its lock is taken over.`,
@@ -88,37 +88,19 @@ function locked(answer: Extract<LockAnswer, { held: false }>, holder: Holder | u
 }
 
 function ownNote(playbook: string): Holder {
-  const { pid } = process;
   // The same for all hosts: it tells which of two runs was the first.
   since ??= new Date().toISOString();
-  return { user: userInfo().username, on: hostname(), boot: bootId(), pid, start: startOf(pid), playbook, since };
+  return { process: identityOf(), user: userInfo().username, playbook, since };
 }
 
 let since: string | undefined;
 
 function holderOf(note: string): Holder | undefined {
   try {
-    return JSON.parse(note) as Holder;
+    const read = JSON.parse(note) as Holder | null;
+    return typeof read?.process?.pid === 'string' && typeof read.since === 'string' ? read : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function bootId(): string {
-  return readOr('/proc/sys/kernel/random/boot_id').trim();
-}
-
-/** Clock ticks from boot to the start of a process; empty where there is none. Numbers of processes come again. */
-function startOf(pid: number): string {
-  const stat = readOr(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-}
-
-function readOr(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
   }
 }
 

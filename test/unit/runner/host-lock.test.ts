@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { patienceMs } from '../../../src/runner/host-lock.ts';
 
 const [EARLY, LATE] = ['2026-11-21T10:00:00.000Z', '2026-11-21T10:00:00.001Z'];
+const begun = (since: string, pid: string) => ({ since, process: { pid } });
 
 it.each([
   ['gone: what it has begun ends', true, EARLY, LATE, 120_000],
@@ -9,12 +10,13 @@ it.each([
   ['at work, and was there first', false, EARLY, LATE, 0],
   ['at work, and came later: it finds us where it goes next', false, LATE, EARLY, 10_000],
 ])('the holder is %s', (_, gone, holder, own, patience) => {
-  expect(patienceMs({ gone, own: { since: own, pid: 7 }, holder: { since: holder, pid: 8 } })).toBe(patience);
+  const [ours, theirs] = [begun(own, '7'), begun(holder, '8')];
+  expect(patienceMs({ gone, own: ours, holder: theirs })).toBe(patience);
 });
 
 it('one of two gives way where both began in the same moment, and nobody for whom says nothing', () => {
-  const [a, b] = [7, 8].map((pid) => ({ since: EARLY, pid }));
-  const each = [patienceMs({ gone: false, own: a!, holder: b }), patienceMs({ gone: false, own: b!, holder: a })];
+  const [a, b] = [begun(EARLY, '7'), begun(EARLY, '8')];
+  const each = [patienceMs({ gone: false, own: a, holder: b }), patienceMs({ gone: false, own: b, holder: a })];
   expect(each).toEqual([10_000, 0]);
-  expect(patienceMs({ gone: false, own: a!, holder: undefined })).toBe(0);
+  expect(patienceMs({ gone: false, own: a, holder: undefined })).toBe(0);
 });
