@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
-import { killAt, type PlayOptions, type PlayResult, runPlay } from './play.ts';
+import { killAt, type PlayOptions, type PlayResult, pausedAt, runPlay } from './play.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
@@ -88,6 +88,19 @@ describe('reload_etcd, while a client writes and watches', () => {
     const gapMs = traffic.gapMs();
     console.info(`reload_etcd of three members: ${Math.round(gapMs)} ms between two writes at most`);
     expect(gapMs).toBeLessThan(LONGEST_GAP_MS);
+  });
+
+  it('goes by who leads where the one that is to hand over has ended', async () => {
+    let ended = '';
+    const end = async () => {
+      ended = (await leader())!;
+      await lab.exec(ended, 'systemctl stop etcd');
+    };
+    const done = await reload(setting(55_000), pausedAt(/^Leadership moves from/, end));
+    expect(done.code, done.text).toBe(0);
+    expect(restarted(done)).toHaveLength(3);
+    expect(restarted(done).at(-1)).toBe(ended);
+    expect(await inEffect()).toEqual(['55000', '55000', '55000']);
   });
 
   it('restarts only the member that -l names', async () => {

@@ -13,7 +13,7 @@ import { waitUntilReady } from '../start.ts';
 import type { LiveCluster } from './cluster.ts';
 import { certificatesAtHand, type FilesWish } from './files.ts';
 import { handOver } from './hand-over.ts';
-import { untilLevel } from './level.ts';
+import { levelWithLeader } from './level.ts';
 import { surroundingsTasks } from './perform.ts';
 import { isServing, putBack, restartEtcd, saveFiles } from './restart.ts';
 import { proveServed } from './served.ts';
@@ -184,7 +184,7 @@ export async function untilBack(
     if (own?.serves && leader?.host !== undefined) {
       if (leader.host !== host) {
         const level = { timeoutMs: LEVEL_MS, signal, onProgress: progress };
-        await untilLevel(cluster.client(leader.host), cluster.client(host), level);
+        await levelWithLeader(cluster, host, leader.host, level);
       }
       break;
     }
