@@ -195,6 +195,13 @@ describe('reload_etcd that is refused', () => {
     expect(await starts()).toEqual(before);
   });
 
+  it('not by the one that is down, whose files of operations before are nothing to go back to', async () => {
+    const failed = await reload([...setting(70_000), '-e', 'ETCD_EXTRA=ETCD_MAX_TXN_OPS=many']);
+    expect(failed.code, failed.text).toBe(2);
+    expect(failed.text).toMatch(/ERROR h3: .*last words:[^→]*invalid value .*many/);
+    expect(failed.text).toContain('There are no other settings to go back to');
+  });
+
   it('not by the one that is down, if it is among those to be restarted: it comes first', async () => {
     const done = await reload(setting(70_000));
     expect(done.code, done.text).toBe(0);

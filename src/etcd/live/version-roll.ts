@@ -11,7 +11,7 @@ import type { LiveCluster } from './cluster.ts';
 import { downgradePlay } from './downgrade-order.ts';
 import { handOver } from './hand-over.ts';
 import { leaveOldLogBehind } from './log-snapshot.ts';
-import { restartEtcd } from './restart.ts';
+import { forgetFiles, restartEtcd } from './restart.ts';
 import { untilBack } from './roll.ts';
 import { beforeOf, configurationAt, goBack, keepFiles, lastWords, reasonOf, type Swap } from './version-back.ts';
 import { settle } from './version-settle.ts';
@@ -133,5 +133,6 @@ async function swap(cluster: LiveCluster, context: HostContext, wish: Swap): Pro
     });
   }
   await (await connect()).run(`rm -rf ${KEPT_VERSION}`);
+  await forgetFiles(await connect());
   return { changed: true };
 }
