@@ -124,6 +124,9 @@ describe(`a cluster of three, etcd ${VERSION}`, () => {
     expect(failed.code, failed.text).toBe(2);
     expect(failed.text).toContain('etcd does not form a new cluster with these data');
     expect(failed.text).toMatch(/permission denied(.|\n)*The data are as they were\./);
+    const otherwise = await recover('-e', 'ETCD_EXTRA=ETCD_MAX_TXN_OPS=many');
+    expect(otherwise.text).toContain('etcd does not form a new cluster with these data');
+    expect(otherwise.text).not.toContain('permission denied');
     expect(await cluster.on('h1', state)).toBe(before);
     await nothingIsLeft();
     await cluster.on('h1', 'dd if=/dev/zero of=/var/lib/etcd/member/snap/db bs=4096 count=2 conv=notrunc');
