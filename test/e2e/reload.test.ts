@@ -66,6 +66,16 @@ describe('reload_etcd, while a client writes and watches', () => {
     expect(await starts()).toEqual(before);
   });
 
+  it('sees a unit that was written in the second of the start of its process, but after that', async () => {
+    const second = 'date -d "$(systemctl show etcd -p ExecMainStartTimestamp --value)" +%s';
+    const write = (fraction: string) =>
+      on('h1', `touch -d "@$(${second}).${fraction}" /etc/systemd/system/etcd.service`);
+    await write('999999999');
+    expect((await reload(['-C'])).stdout.match(/restart: etcd\.service/g)).toHaveLength(1);
+    await write('0');
+    expect((await reload(['-C'])).stdout).toContain('nothing to do');
+  });
+
   it('shows in check mode which files differ and who would be restarted, and changes nothing', async () => {
     const before = await starts();
     const { code, stdout, text } = await reload(['-C', '-D', ...setting(50_000)]);
