@@ -4,7 +4,6 @@ import {
   type BackupChoice,
   backupChoice,
   beginAnew,
-  clientAddress,
   type EtcdTools,
   etcdVariables,
   findBackups,
@@ -20,7 +19,6 @@ import {
   lookAtData,
   type Manifest,
   makeWorkFolder,
-  openMemberApi,
   openV2,
   planRecover,
   planText,
@@ -79,11 +77,11 @@ export default playbook({
             if (!hasData(seen)) return { skipped: true };
             const found = await lookAtData(await connect(), cluster.own(host), isRunning(seen));
             if (!found) return { skipped: true };
-            const own = await revisionOf(host);
+            const { status } = cluster.answers.get(host) ?? {};
             // What it has noted last reaches the disk with the next entry only.
-            const known = cluster.answers.get(host)?.status?.raftIndex ?? 0n;
+            const known = status?.raftIndex ?? 0n;
             const committed = known > found.committed ? known : found.committed;
-            data.set(host, { ...found, committed, revision: found.revision ?? own });
+            data.set(host, { ...found, committed, revision: found.revision ?? status?.revision });
             return { summary: `term ${found.term}, index ${found.index}, committed ${committed}` };
           },
           { check: 'run', when: ({ host }) => cluster.isSeen(host) },
@@ -208,17 +206,6 @@ export default playbook({
       run.onEnd(() => removeWorkFolder(work));
       const tools = await localTools({ version, releaseDir, releaseUrl, signal: run.signal });
       return openOwnV2(known.path, known.manifest.v2, work, tools);
-    }
-
-    /** What a running member says of itself, also without a quorum. */
-    async function revisionOf(host: string): Promise<bigint | undefined> {
-      if (!cluster.answers.get(host)?.status) return undefined;
-      const api = await openMemberApi(await run.connect(host), clientAddress(cluster.own(host)), cluster.identity);
-      try {
-        return (await api.status()).revision;
-      } finally {
-        api.close();
-      }
     }
   },
 });

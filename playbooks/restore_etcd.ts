@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { InputError, once, play, playbook, step, variable } from 'etcd-play';
+import { InputError, once, play, playbook, step, UnreachableError, variable } from 'etcd-play';
 import {
   clientAddress,
   etcdVariables,
@@ -8,7 +8,6 @@ import {
   knowsV2,
   LiveCluster,
   localTools,
-  type MemberApi,
   makeWorkFolder,
   openMemberApi,
   openV2,
@@ -63,17 +62,14 @@ export default playbook({
     const identities = await readIdentities(identityFile);
     const now = new Date();
     const work = await makeWorkFolder(run.check ? dirname(resolve(file)) : folder);
-    const apis = new Map<string, MemberApi>();
     let proven: ProvenFile | undefined;
     let revisionNow: bigint | undefined;
     let v2: V2Node | undefined;
     const v2Now = new Set<string>();
+    const v2Untold = new Set<string>();
     let plan: Extract<RestorePlan, { kind: 'restore' }> | undefined;
 
-    run.onEnd(async () => {
-      for (const api of apis.values()) api.close();
-      await removeWorkFolder(work);
-    });
+    run.onEnd(() => removeWorkFolder(work));
     const backup = (): ProvenBackup => {
       const { manifest, database, restored, sums } = proven!;
       return {
@@ -92,16 +88,21 @@ export default playbook({
       tasks: [
         ...cluster.look(),
         step(
-          'Revision is asked for',
-          async ({ host, connect }) => {
-            if (!cluster.answers.get(host)?.status) return { skipped: true };
-            const api = await openMemberApi(await connect(), clientAddress(cluster.own(host)), cluster.identity);
-            apis.set(host, api);
-            const { revision, version } = await api.status();
-            const get = v2GetFrom(await connect(), clientAddress(cluster.own(host)), cluster.identity);
-            if (knowsV2(version) && ['content', 'locked'].includes(await v2State(get))) v2Now.add(host);
+          'What it holds is asked for',
+          async ({ host }) => {
+            const { status } = cluster.answers.get(host) ?? {};
+            if (!status) return { skipped: true };
+            const { revision } = status;
             if (revisionNow === undefined || revision > revisionNow) revisionNow = revision;
-            return { summary: String(revision) };
+            try {
+              if (await holdsV2(host)) v2Now.add(host);
+              return { summary: `revision ${revision}` };
+            } catch (error) {
+              if (error instanceof UnreachableError) throw error;
+              // It may be what the restore is for. Who gives the safety backup is asked once more.
+              v2Untold.add(host);
+              return { summary: `revision ${revision}; ${(error as Error).message}` };
+            }
           },
           { check: 'run', when: ({ host }) => cluster.isSeen(host) },
         ),
@@ -151,6 +152,7 @@ export default playbook({
               safety: run.value('safety'),
               v2: v2Sight(),
               v2Now: run.allHosts.filter((host) => v2Now.has(host)),
+              v2Untold: run.allHosts.filter((host) => v2Untold.has(host)),
             });
             if (decided.kind === 'refused') throw refusalError(decided.refusals);
             plan = decided;
@@ -169,24 +171,24 @@ export default playbook({
       yield play('Keep what runs now', {
         tasks: [
           once('Safety backup is taken', async () => {
-            const own = cluster.own(source);
-            const path = await takeSafetyBackup({
-              host: source,
-              settings: own,
-              api: apis.get(source)!,
-              folder,
-              work,
-              tools: proven!.tools,
-              now,
-              v2: v2Now.has(source)
-                ? {
-                    connection: await run.connect(source),
-                    get: v2GetFrom(await run.connect(source), clientAddress(own), cluster.identity),
-                  }
-                : undefined,
-              signal: run.signal,
-            });
-            return { changed: true, summary: path };
+            const connection = await run.connect(source);
+            const api = await openMemberApi(connection, clientAddress(cluster.listening(source)), cluster.identity);
+            try {
+              const path = await takeSafetyBackup({
+                host: source,
+                settings: cluster.own(source),
+                api,
+                folder,
+                work,
+                tools: proven!.tools,
+                now,
+                v2: (await holdsV2(source)) ? { connection, get: await v2Get(source) } : undefined,
+                signal: run.signal,
+              });
+              return { changed: true, summary: path };
+            } finally {
+              api.close();
+            }
           }),
         ],
       });
@@ -201,6 +203,16 @@ export default playbook({
       revision: backup().revision,
       v2,
     });
+
+    async function v2Get(host: string) {
+      return v2GetFrom(await run.connect(host), clientAddress(cluster.listening(host)), cluster.identity);
+    }
+
+    /** @throws PlayError where its v2 API gives no answer. */
+    async function holdsV2(host: string): Promise<boolean> {
+      if (!knowsV2(cluster.answers.get(host)!.status!.version)) return false;
+      return ['content', 'locked'].includes(await v2State(await v2Get(host)));
+    }
 
     function isV2Served(): boolean {
       return cluster.allSettings.every(({ version, enableV2 }) => servesV2(version, enableV2));

@@ -9,12 +9,14 @@ export interface Member {
   isLearner: boolean;
 }
 
-/** What a member says of itself. */
+/** What a member says of itself, alone: also where there is no quorum. */
 export interface MemberStatus {
   memberId: string;
   clusterId: string;
   leaderId: string | undefined;
   version: string;
+  /** The newest revision that it has applied. */
+  revision: bigint;
   raftTerm: bigint;
   raftIndex: bigint;
   /** How much of the log it has applied; 0 before 3.4, which does not tell. */

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { etcdVars } from '../lab/etcd-vars.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { ensureRelease } from '../lab/releases.ts';
-import { killAt, type PlayOptions, type PlayResult, runPlay } from './play.ts';
+import { killAt, type PlayOptions, type PlayResult, pausedAt, runPlay } from './play.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 import { testVersion } from './version.ts';
 import { etcdctl, membersSeenBy } from './witness.ts';
@@ -66,6 +66,16 @@ describe('reload_etcd, while a client writes and watches', () => {
     expect(await starts()).toEqual(before);
   });
 
+  it('sees a unit that was written in the second of the start of its process, but after that', async () => {
+    const second = 'date -d "$(systemctl show etcd -p ExecMainStartTimestamp --value)" +%s';
+    const write = (fraction: string) =>
+      on('h1', `touch -d "@$(${second}).${fraction}" /etc/systemd/system/etcd.service`);
+    await write('999999999');
+    expect((await reload(['-C'])).stdout.match(/restart: etcd\.service/g)).toHaveLength(1);
+    await write('0');
+    expect((await reload(['-C'])).stdout).toContain('nothing to do');
+  });
+
   it('shows in check mode which files differ and who would be restarted, and changes nothing', async () => {
     const before = await starts();
     const { code, stdout, text } = await reload(['-C', '-D', ...setting(50_000)]);
@@ -88,6 +98,19 @@ describe('reload_etcd, while a client writes and watches', () => {
     const gapMs = traffic.gapMs();
     console.info(`reload_etcd of three members: ${Math.round(gapMs)} ms between two writes at most`);
     expect(gapMs).toBeLessThan(LONGEST_GAP_MS);
+  });
+
+  it('goes by who leads where the one that is to hand over has ended', async () => {
+    let ended = '';
+    const end = async () => {
+      ended = (await leader())!;
+      await lab.exec(ended, 'systemctl stop etcd');
+    };
+    const done = await reload(setting(55_000), pausedAt(/^Leadership moves from/, end));
+    expect(done.code, done.text).toBe(0);
+    expect(restarted(done)).toHaveLength(3);
+    expect(restarted(done).at(-1)).toBe(ended);
+    expect(await inEffect()).toEqual(['55000', '55000', '55000']);
   });
 
   it('restarts only the member that -l names', async () => {
@@ -180,6 +203,13 @@ describe('reload_etcd that is refused', () => {
     expect(refused.code, refused.text).toBe(2);
     expect(refused.text).toMatch(/h3: this member does not serve/);
     expect(await starts()).toEqual(before);
+  });
+
+  it('not by the one that is down, whose files of operations before are nothing to go back to', async () => {
+    const failed = await reload([...setting(70_000), '-e', 'ETCD_EXTRA=ETCD_MAX_TXN_OPS=many']);
+    expect(failed.code, failed.text).toBe(2);
+    expect(failed.text).toMatch(/ERROR h3: .*last words:[^→]*invalid value .*many/);
+    expect(failed.text).toContain('There are no other settings to go back to');
   });
 
   it('not by the one that is down, if it is among those to be restarted: it comes first', async () => {

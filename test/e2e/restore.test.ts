@@ -86,6 +86,16 @@ describe(`etcd ${VERSION}`, () => {
     good = snapshots()[0]!;
   });
 
+  it('is planned by what members say when they are looked at, wherever they listen and whatever becomes of them', async () => {
+    const end = () => cluster.on('h2', 'systemctl stop etcd');
+    const words = withFolder(['restore_etcd', '-C', '-e', 'ETCD_CLIENT_PORT=2479']);
+    const plan = await cluster.playDisturbed(/Cluster is judged/, end, words, hosts);
+    expectDone(plan);
+    expect(plan.text).toMatch(/the cluster is at revision \d+: the last 11 changes will be gone/);
+    expect(plan.text).toContain('the v2 API of h2 gives no answer: what it may hold will be gone');
+    await cluster.on('h2', 'systemctl start etcd');
+  });
+
   it('refuses what cannot be restored, and stops nothing for it', async () => {
     const bytes = readFileSync(good);
     const flipped = (at: number) => {
@@ -220,5 +230,7 @@ describe(`a cluster of one, etcd ${OLDER}`, () => {
     expect(restored.text).toContain(`etcd ${OLDER} cannot raise the revision`);
     expect(await content()).toBe(saved);
     await cluster.isOf(hosts);
+    // What runs now is kept by where it listens, and proven by where it listens then.
+    expectDone(await restore('-e', `snapshot=${packed}`, '-e', `identity=${key}`, '-e', 'ETCD_CLIENT_PORT=2479'));
   });
 });

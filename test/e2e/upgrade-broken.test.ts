@@ -24,6 +24,7 @@ async function breakRelease(host: string, script: string): Promise<void> {
   const { code, stderr } = await lab.exec(host, `cat >/opt/etcd/v${NEW}/etcd`, { input: script });
   if (code !== 0) throw new Error(stderr);
 }
+const PANICS = '#!/bin/sh\necho "panic: a reason of its own" >&2\nexit 2\n';
 const ENDS = '#!/bin/sh\necho "etcd Version: broken"\necho "I cannot go on" >&2\nexit 1\n';
 /** It runs, and never says that it is ready. */
 const HANGS = '#!/bin/sh\necho "I am thinking" >&2\nexec sleep 600\n';
@@ -56,9 +57,12 @@ describe('a new release that does not come up', () => {
 
   it('on the first member is taken off again at once, and the run stops with its last words', async () => {
     const [first] = (await followers()).followers;
+    await breakRelease(first!, PANICS);
+    expect((await upgrade()).text).toMatch(/It ended with:\n\s+panic: a reason of its own/);
     await breakRelease(first!, ENDS);
     const failed = await upgrade();
     expect(failed.code, failed.text).toBe(2);
+    expect(failed.text).not.toContain('a reason of its own');
     expect(failed.text).toMatch(
       new RegExp(`ERROR ${first}: .*etcd ${NEW} does not come up: .*last words:[^→]*I cannot go on`),
     );

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { LocalStatus } from '../grpc/member.ts';
+import type { MemberStatus } from '../cluster.ts';
 import type { BackupCandidate } from '../plan/backup.ts';
 import type { EtcdSettings } from '../variables.ts';
 import type { Manifest } from './manifest.ts';
@@ -12,7 +12,7 @@ export interface ManifestInput {
   cluster: Manifest['cluster'];
   takenAt: Date;
   revision: bigint;
-  source: { host: string; settings: EtcdSettings; status: LocalStatus };
+  source: { host: string; settings: EtcdSettings; status: MemberStatus };
   members: Manifest['members'];
   versions: readonly BackupCandidate[];
   snapshot: SnapshotSums;

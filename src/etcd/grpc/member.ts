@@ -4,12 +4,6 @@ import type { Alarm, Member, MemberStatus } from '../cluster.ts';
 import { fieldsOf, message } from './protobuf.ts';
 import { GrpcError, type GrpcSession, GrpcStatus, openSession, type StreamOptions } from './session.ts';
 
-/** What a member says of itself, alone: also where there is no quorum. */
-export interface LocalStatus extends MemberStatus {
-  /** The newest revision that it has applied. */
-  revision: bigint;
-}
-
 /** The hash of all keys and values up to a revision. Comparable where revision and compaction are the same. */
 export interface KeyHash {
   hash: number;
@@ -19,7 +13,7 @@ export interface KeyHash {
 
 /** What is asked of one member, and concerns it alone. Only compactions and alarms need a quorum. */
 export interface MemberApi {
-  status(): Promise<LocalStatus>;
+  status(): Promise<MemberStatus>;
   members(): Promise<Member[]>;
   /** The member reads all its data: seconds for gigabytes. */
   keyHash(revision: bigint): Promise<KeyHash>;
@@ -125,7 +119,7 @@ function numbersOf(bytes: Buffer): Map<number, bigint> {
 }
 
 /** etcd's rpc.proto, StatusResponse and ResponseHeader. */
-export function statusOf(bytes: Buffer): LocalStatus {
+export function statusOf(bytes: Buffer): MemberStatus {
   const all = [...fieldsOf(bytes)];
   const text = (number: number) => all.find((field) => field.number === number)?.bytes.toString() ?? '';
   const value = (number: number) => all.find((field) => field.number === number)?.value ?? 0n;

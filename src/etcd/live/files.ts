@@ -95,9 +95,12 @@ async function lookAtProcess(
   connection: Connection,
   { dataDir }: EtcdSettings,
 ): Promise<Pick<MemberFiles, 'unitIsNewer' | 'foreign' | 'owner'>> {
+  const started = 'systemctl show etcd.service -p ExecMainStartTimestamp --value';
   const script = [
-    't=$(systemctl show etcd.service -p ExecMainStartTimestamp --value); u=$(systemctl show etcd.service -p FragmentPath --value)',
-    '[ -n "$t" ] && [ -n "$u" ] && [ "$(stat -c %Y -- "$u")" -gt "$(date -d "$t" +%s)" ] && echo newer',
+    // From 248 on systemd tells it to the microsecond; where it does not, what was written in the same second is not seen.
+    `t=$(${started} --timestamp=us 2>/dev/null || ${started}); u=$(systemctl show etcd.service -p FragmentPath --value)`,
+    'n=+%s; case $t in *.*) n=+%s%N ;; esac',
+    '[ -n "$t" ] && [ -n "$u" ] && [ "$(date -r "$u" $n)" -gt "$(date -d "$t" $n)" ] && echo newer',
     'echo "environment $(systemctl show etcd.service -p Environment --value)"',
     `echo "owner $(stat -c %U -- ${quote(`${dataDir}/member`)} 2>/dev/null)"`,
   ];

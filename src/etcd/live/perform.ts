@@ -24,7 +24,7 @@ import { startEtcd, waitUntilReady } from '../start.ts';
 import { setAside, stopForGood } from './aside.ts';
 import { certain } from './certain.ts';
 import type { LiveCluster } from './cluster.ts';
-import { untilLevel } from './level.ts';
+import { levelWithLeader } from './level.ts';
 
 /** How long a member may take to join and follow its leader. */
 const JOINING_MS = 120_000;
@@ -202,11 +202,7 @@ export async function startAndWait(
   await waitUntilReady(await connect(), JOINING_MS, signal);
   const leader = await untilLeader(cluster, host, signal);
   if (leader !== host) {
-    await untilLevel(cluster.client(leader), cluster.client(host), {
-      timeoutMs: LEVEL_MS,
-      signal,
-      onProgress: progress,
-    });
+    await levelWithLeader(cluster, host, leader, { timeoutMs: LEVEL_MS, signal, onProgress: progress });
   }
   return { changed: true };
 }

@@ -4,7 +4,7 @@ import { quote } from '../../connection/quote.ts';
 import { configurationFile } from '../configuration.ts';
 import type { EtcdSettings } from '../variables.ts';
 
-/** Kept until the host is restarted: by then it has long been decided which files are the good ones. */
+/** Kept until the member is back: then its own files are the good ones. */
 const KEPT = '/run/etcd-play/before';
 const UNIT = '/etc/systemd/system/etcd.service';
 /** systemd gives a service 90 seconds to end. */
@@ -40,6 +40,11 @@ export async function saveFiles(connection: Connection, settings: EtcdSettings):
   ];
   const result = await connection.run(script.join(' && '));
   if (result.code !== 0) throw new RemoteCommandError('keeping etcd.conf', result, { next: 'Run again.' });
+}
+
+/** The member is back with what is in place: to what was kept nobody goes back any more. */
+export async function forgetFiles(connection: Connection): Promise<void> {
+  await connection.run(`rm -rf ${KEPT}`);
 }
 
 /** Puts the kept files back. False where there are none, or no others than those in place. */

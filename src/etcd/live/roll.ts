@@ -13,9 +13,9 @@ import { waitUntilReady } from '../start.ts';
 import type { LiveCluster } from './cluster.ts';
 import { certificatesAtHand, type FilesWish } from './files.ts';
 import { handOver } from './hand-over.ts';
-import { untilLevel } from './level.ts';
+import { levelWithLeader } from './level.ts';
 import { surroundingsTasks } from './perform.ts';
-import { isServing, putBack, restartEtcd, saveFiles } from './restart.ts';
+import { forgetFiles, isServing, putBack, restartEtcd, saveFiles } from './restart.ts';
 import { proveServed } from './served.ts';
 
 /** How long a member may take to be back among the others: its data are there. */
@@ -141,7 +141,6 @@ async function restart(cluster: LiveCluster, context: HostContext): Promise<{ ch
     await restartEtcd(await connect());
     await waitUntilReady(await connect(), READY_MS, signal);
     await untilBack(cluster, context);
-    return { changed: true };
   } catch (error) {
     // Whoever ended the run, or lost the host, may go on from here.
     if (run.signal.aborted || error instanceof UnreachableError) throw error;
@@ -152,6 +151,8 @@ async function restart(cluster: LiveCluster, context: HostContext): Promise<{ ch
       next: `The other members were left alone. ${await goBack(cluster, context)}`,
     });
   }
+  await forgetFiles(await connect());
+  return { changed: true };
 }
 
 async function goBack(cluster: LiveCluster, { host, connect, signal }: HostContext): Promise<string> {
@@ -163,6 +164,7 @@ async function goBack(cluster: LiveCluster, { host, connect, signal }: HostConte
     }
     await restartEtcd(await connect());
     await waitUntilReady(await connect(), READY_MS, signal);
+    await forgetFiles(await connect());
     return `${path} of before was put back, and it serves with that. Correct the inventory, then run again.`;
   } catch (error) {
     const why = (error as Error).message.split('\n')[0];
@@ -184,7 +186,7 @@ export async function untilBack(
     if (own?.serves && leader?.host !== undefined) {
       if (leader.host !== host) {
         const level = { timeoutMs: LEVEL_MS, signal, onProgress: progress };
-        await untilLevel(cluster.client(leader.host), cluster.client(host), level);
+        await levelWithLeader(cluster, host, leader.host, level);
       }
       break;
     }

@@ -2,8 +2,9 @@ import { PlayError } from '../../errors.ts';
 import { type RunContext, step, type Task } from '../../runner/playbook.ts';
 import { backupIdentity } from '../backup/identity.ts';
 import type { ClientIdentity } from '../client.ts';
+import type { MemberStatus } from '../cluster.ts';
 import { type KeysApi, keysApi } from '../grpc/keys.ts';
-import { type LocalStatus, type MemberApi, memberApi } from '../grpc/member.ts';
+import { type MemberApi, memberApi } from '../grpc/member.ts';
 import { type GrpcSession, openSession } from '../grpc/session.ts';
 import { clientAddress } from '../look.ts';
 import { type EtcdSettings, readClusterSettings } from '../variables.ts';
@@ -13,7 +14,7 @@ import { noIdentityError } from './errors.ts';
 export interface OpenMember {
   /** Its host, or its address. */
   host: string;
-  status: LocalStatus;
+  status: MemberStatus;
   member: MemberApi;
   keys: KeysApi;
   session: GrpcSession;

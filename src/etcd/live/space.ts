@@ -15,7 +15,7 @@ import { takeSafetyBackup } from '../restore/safety.ts';
 import { size } from '../status/text.ts';
 import type { LiveCluster } from './cluster.ts';
 import { handOver } from './hand-over.ts';
-import { untilLevel } from './level.ts';
+import { levelWithLeader } from './level.ts';
 
 const LEVEL_MS = 600_000;
 const AGREEING_MS = 30_000;
@@ -141,10 +141,10 @@ export class LiveSpace {
   async #defragment(host: string, onProgress: (done: number, total: number) => void): Promise<string> {
     const { cluster, done } = this;
     const { signal } = cluster.run;
-    const leader = cluster.state().leader?.host;
     const level = async () => {
+      const leader = cluster.state().leader?.host;
       if (leader === undefined || leader === host) return;
-      await untilLevel(cluster.client(leader), cluster.client(host), { timeoutMs: LEVEL_MS, signal, onProgress });
+      await levelWithLeader(cluster, host, leader, { timeoutMs: LEVEL_MS, signal, onProgress });
     };
     // One that is taking up a snapshot must not be disturbed (etcd-io/etcd, before 3.5.23 and 3.6.5).
     await level();

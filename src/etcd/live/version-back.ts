@@ -7,6 +7,7 @@ import type { Resource } from '../../resource/resource.ts';
 import { applyAll, probeAll } from '../../runner/batch.ts';
 import type { HostContext } from '../../runner/playbook.ts';
 import { configurationFile, releaseDirectory, renderConfiguration } from '../configuration.ts';
+import { noteEnd, sinceNoted } from '../journal.ts';
 import { binaryResources, configurationResource, unitResources } from '../member.ts';
 import { clusterPairs } from '../plan/sight.ts';
 import type { VersionSight } from '../plan/version-sight.ts';
@@ -89,10 +90,16 @@ export async function lastWords(connection: Connection): Promise<string> {
   return `; its last words:${lines.map((line) => `\n    ${line}`).join('')}`;
 }
 
-/** Where etcd has panicked, its reason stands far above its last lines. */
-export async function reasonOf(connection: Connection): Promise<string> {
+/** Where the journal of etcd ends now. */
+export async function journalEnd(connection: Connection): Promise<string> {
+  const { stdout } = await connection.run(`${noteEnd('etcd.service')}; echo "$j"`);
+  return stdout.trim();
+}
+
+/** Where etcd has panicked since, its reason stands far above its last lines. */
+export async function reasonOf(connection: Connection, since: string): Promise<string> {
   const pick = `grep -E '^panic:|"level":"(panic|fatal)"' | tail -n 2 | cut -c1-600`;
-  const { stdout } = await connection.run(`journalctl -u etcd.service -n 300 --no-pager -o cat 2>/dev/null | ${pick}`);
+  const { stdout } = await connection.run(`j=${quote(since)}; ${sinceNoted('etcd.service')} | ${pick}`);
   const lines = stdout.trim() === '' ? [] : stdout.trim().split('\n');
   return lines.length === 0 ? '' : `\n  It ended with:${lines.map((line) => `\n    ${line}`).join('')}`;
 }

@@ -11,9 +11,18 @@ import type { LiveCluster } from './cluster.ts';
 import { downgradePlay } from './downgrade-order.ts';
 import { handOver } from './hand-over.ts';
 import { leaveOldLogBehind } from './log-snapshot.ts';
-import { restartEtcd } from './restart.ts';
+import { forgetFiles, restartEtcd } from './restart.ts';
 import { untilBack } from './roll.ts';
-import { beforeOf, configurationAt, goBack, keepFiles, lastWords, reasonOf, type Swap } from './version-back.ts';
+import {
+  beforeOf,
+  configurationAt,
+  goBack,
+  journalEnd,
+  keepFiles,
+  lastWords,
+  reasonOf,
+  type Swap,
+} from './version-back.ts';
 import { settle } from './version-settle.ts';
 import { KEPT_VERSION } from './versions.ts';
 
@@ -114,6 +123,7 @@ function swapPlay(cluster: LiveCluster, action: Extract<VersionAction, { do: 'sw
 async function swap(cluster: LiveCluster, context: HostContext, wish: Swap): Promise<{ changed: boolean }> {
   const { host, connect, run, signal } = context;
   const { to, readyMs } = wish;
+  const since = await journalEnd(await connect());
   try {
     await restartEtcd(await connect());
     await waitUntilReady(await connect(), readyMs, signal, MOST_ENDS);
@@ -126,12 +136,16 @@ async function swap(cluster: LiveCluster, context: HostContext, wish: Swap): Pro
     if (run.signal.aborted || error instanceof UnreachableError) throw error;
     const words = error instanceof PlayError ? error : new PlayError((error as Error).message, { cause: error });
     const log = words.message.includes('last words') ? '' : await lastWords(await connect());
-    throw new PlayError(`etcd ${to} does not come up: ${words.message}${log}${await reasonOf(await connect())}`, {
-      details: words.details,
-      cause: error,
-      next: await goBack(cluster, context, wish),
-    });
+    throw new PlayError(
+      `etcd ${to} does not come up: ${words.message}${log}${await reasonOf(await connect(), since)}`,
+      {
+        details: words.details,
+        cause: error,
+        next: await goBack(cluster, context, wish),
+      },
+    );
   }
   await (await connect()).run(`rm -rf ${KEPT_VERSION}`);
+  await forgetFiles(await connect());
   return { changed: true };
 }

@@ -1,10 +1,10 @@
-import type { LocalStatus } from '../grpc/member.ts';
+import type { MemberStatus } from '../cluster.ts';
 import type { PlanStep, Refusal } from './plan.ts';
 
 /** A host of the cluster, and what its member said of itself. */
 export interface BackupCandidate {
   host: string;
-  status: LocalStatus | undefined;
+  status: MemberStatus | undefined;
   /** Why it said nothing. */
   silence: string;
 }
@@ -103,7 +103,7 @@ export function planBackup(request: BackupRequest): BackupPlan {
 
 interface Answering {
   host: string;
-  status: LocalStatus;
+  status: MemberStatus;
 }
 
 const isLeader = ({ status }: Answering) => status.leaderId === status.memberId;
@@ -114,7 +114,7 @@ function rank(one: Answering, from: string): number {
 }
 
 /** Below zero where the first has seen more. */
-function further(a: LocalStatus, b: LocalStatus): number {
+function further(a: MemberStatus, b: MemberStatus): number {
   const order = (x: bigint, y: bigint) => (x > y ? -1 : x < y ? 1 : 0);
   return order(a.raftTerm, b.raftTerm) || order(a.appliedIndex, b.appliedIndex) || order(a.raftIndex, b.raftIndex);
 }
@@ -124,7 +124,7 @@ function roleOf(one: Answering): string {
 }
 
 /** Members with the alarm CORRUPT, by what any of them says (`memberID:1234 alarm:CORRUPT`, the ID in decimal). */
-function corruptMembers(statuses: readonly LocalStatus[]): Set<string> {
+function corruptMembers(statuses: readonly MemberStatus[]): Set<string> {
   const words = statuses.flatMap(({ errors }) => errors);
   const found = words.flatMap((word) => /memberID:(\d+)\s+alarm:CORRUPT/.exec(word)?.[1] ?? []);
   return new Set(found.map((id) => BigInt(id).toString(16)));

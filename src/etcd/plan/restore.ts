@@ -37,6 +37,8 @@ export interface RestoreRequest {
   v2?: V2Sight | undefined;
   /** Hosts whose v2 API holds something now. */
   v2Now?: readonly string[];
+  /** Hosts whose v2 API could not be asked. */
+  v2Untold?: readonly string[];
 }
 
 export interface V2Sight {
@@ -200,13 +202,13 @@ function keysText({ keys }: V2Sight): string {
   return keys === 1 ? '1 key' : `${keys ?? 'the'} keys`;
 }
 
-function v2Warnings({ v2, v2Now = [] }: RestoreRequest): string[] {
+function v2Warnings({ v2, v2Now = [], v2Untold = [] }: RestoreRequest): string[] {
+  const none = v2?.isWanted ? '' : ', and nothing of it is put back';
   return [
     ...(v2 && !v2.isWanted ? [`${keysText(v2)} of the v2 API in the backup are left out`] : []),
-    ...(v2Now.length > 0
-      ? [
-          `what the v2 API of ${v2Now.join(', ')} holds now will be gone${v2?.isWanted ? '' : ', and nothing of it is put back'}`,
-        ]
+    ...(v2Now.length > 0 ? [`what the v2 API of ${v2Now.join(', ')} holds now will be gone${none}`] : []),
+    ...(v2Untold.length > 0
+      ? [`the v2 API of ${v2Untold.join(', ')} gives no answer: what it may hold will be gone${none}`]
       : []),
   ];
 }

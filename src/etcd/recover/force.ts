@@ -5,6 +5,7 @@ import { quote } from '../../connection/quote.ts';
 import { PlayError } from '../../errors.ts';
 import { configurationFile } from '../configuration.ts';
 import { backLines, emptied, foldersOf, moved } from '../data-parts.ts';
+import { noteEnd, sinceNoted } from '../journal.ts';
 import type { EtcdSettings } from '../variables.ts';
 import { type RecoverPlaces, recoveringMark } from './places.ts';
 
@@ -77,6 +78,7 @@ export async function startForced(connection: Connection, settings: EtcdSettings
   const script = [
     STOPPED,
     `systemctl reset-failed ${ONCE} 2>/dev/null`,
+    noteEnd(ONCE),
     `systemd-run -q --collect --unit=${ONCE} --service-type=notify ${words} -- ${binary} --force-new-cluster`,
     'c=$?',
     ...lastWords(),
@@ -94,14 +96,13 @@ export async function startForced(connection: Connection, settings: EtcdSettings
   });
 }
 
-/** Why etcd ended: the journal may come a moment after its end. */
+/** Why etcd ended this time: the journal may come a moment after its end. */
 function lastWords(): string[] {
-  const said = `journalctl -u ${ONCE} -n 200 --no-pager -o cat 2>/dev/null`;
   return [
     'n=0; w=',
     'while [ $c -ne 0 ] && [ -z "$w" ] && [ $n -lt 20 ]; do',
     '  [ $n -eq 0 ] || sleep 0.1; n=$((n+1))',
-    `  w=$(${said} | grep -E '^panic:|^fatal error:|"level":"(panic|fatal)"' | sed 's/,"stacktrace".*//' | tail -n 3 | cut -c1-400)`,
+    `  w=$(${sinceNoted(ONCE)} | grep -E '^panic:|^fatal error:|"level":"(panic|fatal)"' | sed 's/,"stacktrace".*//' | tail -n 3 | cut -c1-400)`,
     'done',
     `[ $c -eq 0 ] || echo "\${w:-see there: journalctl -u ${ONCE}}"`,
   ];

@@ -1,4 +1,4 @@
-import { PlayError } from '../../errors.ts';
+import type { PlayError } from '../../errors.ts';
 import { copy } from '../../resource/copy.ts';
 import { once, type Play, play, step, type Task, task } from '../../runner/playbook.ts';
 import type { V2Node } from '../backup/v2/keys.ts';
@@ -10,6 +10,7 @@ import { clientAddress } from '../look.ts';
 import { proveMember, untilMembersAgree } from '../proof.ts';
 import { clusterReport } from '../report.ts';
 import { waitUntilReady } from '../start.ts';
+import { type Content, checkContent } from './content.ts';
 import { goBack } from './go-back.ts';
 import { startInTurn, stopInTurn } from './in-turn.ts';
 import { placesOn, type RestorePlaces } from './places.ts';
@@ -19,16 +20,13 @@ import { putBackV2 } from './v2.ts';
 const FORMING_MS = 120_000;
 const AGREEING_MS = 30_000;
 
-export interface RestoreWork {
+export interface RestoreWork extends Content {
   /** The members of the restored cluster. */
   hosts: readonly string[];
   /** The snapshot on this machine, unpacked. */
   plain: string;
   isBare: boolean;
   bump: boolean;
-  /** What must be there afterwards. */
-  keyCount: bigint;
-  revision: bigint;
   /** The backup that a recovery goes back to: written into the data until all is done, for a run that comes after a cut. */
   markAs?: string | undefined;
   /** What the v2 API is to hold. */
@@ -197,33 +195,13 @@ function proofOf(cluster: LiveCluster, hosts: readonly string[]): Play {
 }
 
 /** All are one cluster, and it has what the backup has. */
-async function checkFormed(
-  cluster: LiveCluster,
-  wanted: Pick<RestoreWork, 'hosts' | 'keyCount' | 'revision'>,
-): Promise<void> {
+async function checkFormed(cluster: LiveCluster, wanted: Content & Pick<RestoreWork, 'hosts'>): Promise<void> {
   const { hosts } = wanted;
+  const { run } = cluster;
   await cluster.lookAgain();
   const answers = new Map(hosts.map((host) => [host, cluster.answers.get(host) ?? {}]));
-  await untilMembersAgree(answers, (host) => cluster.ask(host), AGREEING_MS, cluster.run.signal, hosts.length);
-  await checkContent(cluster, hosts[0]!, wanted);
-}
-
-/** The keys of the backup are there, and the revision is not behind it. */
-async function checkContent(
-  cluster: LiveCluster,
-  host: string,
-  wanted: Pick<RestoreWork, 'keyCount' | 'revision'>,
-): Promise<void> {
-  const api = await openMemberApi(await cluster.run.connect(host), clientAddress(cluster.own(host)), cluster.identity);
-  try {
-    const { revision } = await api.status();
-    const keys = await api.keyCount(revision);
-    // Clients may have written since; that keys are missing they cannot have wished so soon.
-    if (keys >= wanted.keyCount && revision >= wanted.revision) return;
-    throw new PlayError(
-      `the restored cluster has ${keys} keys at revision ${revision}, and the backup ${wanted.keyCount} at ${wanted.revision}`,
-    );
-  } finally {
-    api.close();
-  }
+  await untilMembersAgree(answers, (host) => cluster.ask(host), AGREEING_MS, run.signal, hosts.length);
+  const at = clientAddress(cluster.listening(hosts[0]!));
+  const open = async () => openMemberApi(await run.connect(hosts[0]!), at, cluster.identity);
+  await checkContent(open, wanted, { timeoutMs: AGREEING_MS, signal: run.signal });
 }

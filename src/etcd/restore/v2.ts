@@ -19,7 +19,7 @@ export function putBackV2(cluster: LiveCluster, host: string, root: V2Node): Pla
     tasks: [
       once('Keys of the v2 API are put back', async () => {
         const { run, identity } = cluster;
-        const [connection, at] = [await run.connect(host), clientAddress(cluster.own(host))];
+        const [connection, at] = [await run.connect(host), clientAddress(cluster.listening(host))];
         const get = v2GetFrom(connection, at, identity);
         await writeV2(connection, at, identity, v2Writes(root), run.signal);
         const found = await v2Tree(get);

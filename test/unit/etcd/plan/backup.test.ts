@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { LocalStatus } from '../../../../src/etcd/grpc/member.ts';
+import type { MemberStatus } from '../../../../src/etcd/cluster.ts';
 import { type BackupCandidate, type BackupRequest, planBackup } from '../../../../src/etcd/plan/backup.ts';
 
 const GIB = 1024 ** 3;
 
 /** A member in a few words: `null` for one that says nothing. */
-type Sketch = Partial<LocalStatus> | null;
+type Sketch = Partial<MemberStatus> | null;
 
 function candidates(sketches: Record<string, Sketch>): BackupCandidate[] {
   return Object.entries(sketches).map(([host, sketch]) => ({

@@ -76,6 +76,7 @@ function seen(sketches: Record<string, Sketch>): SeenHost[] {
       clusterId: 'c',
       leaderId: 'h1',
       version: '3.5.16',
+      revision: 1n,
       raftTerm: 2n,
       raftIndex: 9n,
       appliedIndex: 9n,

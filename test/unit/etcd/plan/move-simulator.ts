@@ -88,6 +88,7 @@ export function look(world: MoveWorld): ClusterSight {
             clusterId: 'c1',
             leaderId: leader,
             version,
+            revision: 80n,
             raftTerm: 2n,
             raftIndex: 90n,
             appliedIndex: 90n,

@@ -85,6 +85,7 @@ export const status = (host: string, clusterId = 'c1') => ({
   clusterId,
   leaderId: 'h1',
   version: '3.5.16',
+  revision: 100n,
   raftTerm: 2n,
   raftIndex: 9n,
   appliedIndex: 9n,

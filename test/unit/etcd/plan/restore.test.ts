@@ -247,6 +247,14 @@ describe('what a backup has of the v2 API', () => {
     ['what is left out', { v2: { ...v2, isWanted: false } }, ['3 keys of the v2 API in the backup are left out']],
     ['what is there now', { v2, v2Now: ['h2'] }, ['what the v2 API of h2 holds now will be gone']],
     [
+      'what nobody can tell',
+      { v2Now: ['h1'], v2Untold: ['h2', 'h3'] },
+      [
+        'what the v2 API of h1 holds now will be gone, and nothing of it is put back',
+        'the v2 API of h2, h3 gives no answer: what it may hold will be gone, and nothing of it is put back',
+      ],
+    ],
+    [
       'what is there now, and nothing to put in its place',
       { v2Now: ['h1', 'h2'] },
       ['what the v2 API of h1, h2 holds now will be gone, and nothing of it is put back'],

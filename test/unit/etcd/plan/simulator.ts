@@ -113,6 +113,7 @@ export function look(world: World): ClusterSight {
       clusterId: 'c1',
       leaderId: leader?.id,
       version,
+      revision: 80n,
       raftTerm: 2n,
       raftIndex: member === leader ? 100n : 90n,
       appliedIndex: 90n,
