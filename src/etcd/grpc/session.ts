@@ -118,8 +118,17 @@ export function sessionOver(socket: Duplex, host: string): GrpcSession {
     broken = error;
   });
   session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
-  const stream = (method: string, request: Buffer, options: StreamOptions) =>
-    new Call(session, method, host, () => broken).run(request, options);
+  const calls = new Set<Call>();
+  // A process that was killed ends its half of a tunnel and no more: HTTP/2 waits for both.
+  socket.once('end', () => {
+    for (const call of calls) call.keepWhatCame();
+    socket.destroy();
+  });
+  const stream = async (method: string, request: Buffer, options: StreamOptions) => {
+    const call = new Call(session, method, host, () => broken);
+    calls.add(call);
+    await call.run(request, options).finally(() => calls.delete(call));
+  };
   return {
     get isOpen() {
       return !session.closed && !session.destroyed;
@@ -149,6 +158,8 @@ class Call {
   readonly #host: string;
   readonly #broken: () => Error | undefined;
   readonly #stream: ClientHttp2Stream;
+  /** All that came was read, though the stream has not ended. */
+  #isRead = false;
 
   constructor(session: ClientHttp2Session, method: string, host: string, broken: () => Error | undefined) {
     if (session.destroyed || session.closed) throw lost(host, broken());
@@ -163,24 +174,50 @@ class Call {
     });
   }
 
+  /** What a slow taker has left in the stream would go with the socket. */
+  keepWhatCame(): void {
+    while (this.#stream.read() !== null);
+    this.#isRead = true;
+  }
+
   run(request: Buffer, { stallMs, signal, onOpen, take }: StreamOptions): Promise<void> {
     const stream = this.#stream;
     return new Promise<void>((resolve, reject) => {
       let failure: unknown;
       let status: { code: number; words: string } | undefined;
+      let [isTaking, isOver] = [false, false];
+      /** What came while a piece was being taken. */
+      const kept: Buffer[] = [];
+      const settle = () => {
+        // Whatever came before the end is taken before it is told.
+        if (failure === undefined && isTaking) return;
+        if (failure !== undefined) reject(failure);
+        else if (!status) reject(lost(this.#host, this.#broken()));
+        else if (status.code !== 0) reject(new GrpcError(this.#method, status.code, status.words, this.#host));
+        else if (!this.#isRead && !stream.readableEnded) reject(lost(this.#host, this.#broken()));
+        else resolve();
+      };
       const fail = (error: unknown) => {
         failure ??= error;
-        stream.close(constants.NGHTTP2_CANCEL);
+        if (isOver) settle();
+        else stream.close(constants.NGHTTP2_CANCEL);
       };
       let came = 0;
       // After a standstill of this machine the timer comes first, and what has come meanwhile is still to be read.
       const late = () => {
         const before = came;
         setTimeout(() => {
-          if (came === before) fail(lost(this.#host, new Error(`nothing came for ${Math.round(stallMs / 1000)} s`)));
+          if (came !== before || isOver) return;
+          fail(lost(this.#host, new Error(`nothing came for ${Math.round(stallMs / 1000)} s`)));
         }, READING_MS);
       };
-      let timer = setTimeout(late, stallMs);
+      let timer: NodeJS.Timeout | undefined;
+      const wait = () => {
+        clearTimeout(timer);
+        // While we are slow ourselves, the far end is not late.
+        if (!isTaking && !isOver) timer = setTimeout(late, stallMs);
+      };
+      wait();
       const onAbort = () => fail(new PlayError('the run was ended', { host: this.#host }));
       signal?.addEventListener('abort', onAbort, { once: true });
       const note = (headers: Record<string, unknown>) => {
@@ -191,9 +228,7 @@ class Call {
         }
       };
       stream.on('response', note).on('trailers', note);
-      stream.on('data', (piece: Buffer) => {
-        came++;
-        timer.refresh();
+      const give = (piece: Buffer) => {
         let taken: Promise<unknown> | undefined;
         try {
           taken = take(piece);
@@ -201,24 +236,33 @@ class Call {
           return fail(error);
         }
         if (!taken) return;
-        // While we are slow ourselves, the far end is not late.
+        isTaking = true;
         stream.pause();
-        clearTimeout(timer);
-        taken.then(() => {
-          timer = setTimeout(late, stallMs);
-          stream.resume();
-        }, fail);
+        wait();
+        taken.then(goOn, fail);
+      };
+      const goOn = () => {
+        isTaking = false;
+        while (!isTaking && failure === undefined && kept.length > 0) give(kept.shift()!);
+        if (isTaking) return;
+        if (isOver) return settle();
+        wait();
+        stream.resume();
+      };
+      stream.on('data', (piece: Buffer) => {
+        came++;
+        if (isTaking) return void kept.push(piece);
+        timer?.refresh();
+        give(piece);
       });
       stream.on('error', (error) => {
         failure ??= lost(this.#host, error);
       });
       stream.once('close', () => {
+        isOver = true;
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
-        if (failure !== undefined) reject(failure);
-        else if (!status) reject(lost(this.#host, this.#broken()));
-        else if (status.code !== 0) reject(new GrpcError(this.#method, status.code, status.words, this.#host));
-        else resolve();
+        settle();
       });
       if (signal?.aborted) return onAbort();
       if (!onOpen) return void stream.end(framed(request));
