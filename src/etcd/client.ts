@@ -4,7 +4,7 @@ import type { Alarm, Member, MemberStatus } from './cluster.ts';
 import { rangeOf } from './grpc/keys.ts';
 import { alarmsOf, membersOf, statusOf } from './grpc/member.ts';
 import { message } from './grpc/protobuf.ts';
-import { type GrpcSession, openSession } from './grpc/session.ts';
+import { type GrpcSession, NoAnswerError, noAnswer, openSession } from './grpc/session.ts';
 
 export interface MemberAddress {
   /** As seen from the member's own host. */
@@ -110,8 +110,10 @@ class Sessions {
     try {
       return await session.ask(method, request, Math.max(1, deadline - performance.now()));
     } catch (error) {
+      // Of the time that was given, the opening had its part.
+      const words = error instanceof NoAnswerError ? noAnswer(deadlineMs) : (error as Error).message;
       // Also where etcd has ended the session: that tells nothing of its host.
-      throw new Error((error as Error).message, { cause: error });
+      throw new Error(words, { cause: error });
     }
   }
 
@@ -133,7 +135,7 @@ class Sessions {
 function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`etcd does not answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    timer = setTimeout(() => reject(new Error(noAnswer(timeoutMs))), timeoutMs);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -30,6 +30,19 @@ export class GrpcError extends PlayError {
   }
 }
 
+/** A member that is there, and is too slow or stands still. */
+export class NoAnswerError extends UnreachableError {
+  override readonly name = 'NoAnswerError';
+  constructor(timeoutMs: number, host: string, hasBegun = false) {
+    const words = hasBegun ? `nothing more has come from etcd for ${seconds(timeoutMs)}` : noAnswer(timeoutMs);
+    super(words, { host, next: 'Run again.' });
+  }
+}
+
+export const noAnswer = (timeoutMs: number): string => `etcd does not answer within ${seconds(timeoutMs)}`;
+
+const seconds = (ms: number): string => `${ms < 1000 ? ms / 1000 : Math.round(ms / 1000)} s`;
+
 export interface StreamOptions {
   /** The longest that nothing may come. */
   stallMs: number;
@@ -208,7 +221,7 @@ class Call {
         const before = came;
         setTimeout(() => {
           if (came !== before || isOver) return;
-          fail(lost(this.#host, new Error(`nothing came for ${Math.round(stallMs / 1000)} s`)));
+          fail(new NoAnswerError(stallMs, this.#host, came > 0));
         }, READING_MS);
       };
       let timer: NodeJS.Timeout | undefined;

@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { UnreachableError } from '../../../../src/errors.ts';
+import { NoAnswerError } from '../../../../src/etcd/grpc/session.ts';
 import { answer, EMPTY, emptyAnswer, farEnd, WAYS } from './far-end.ts';
 
 const HOUR_MS = 3_600_000;
@@ -116,6 +117,35 @@ describe.each(WAYS)('a member that is reached by %s', (way) => {
     await expect(session.ask('/later', EMPTY, HOUR_MS)).rejects.toThrow('the connection to etcd was lost');
     emptyAnswer(answering!);
     expect(await asking).toHaveLength(0);
+  });
+});
+
+describe('a member that is silent', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is said to be so, and not to be lost', async () => {
+    const { session } = await farEnd('a tunnel', { '/silent': () => undefined, '/begun': beginning });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const asking = session.ask('/silent', EMPTY, 3_000);
+    const begun = moment();
+    const streaming = session.stream('/begun', EMPTY, { stallMs: 60_000, take: () => void begun.isHere() });
+    for (const one of [asking, streaming]) one.catch(() => undefined);
+    await begun.come;
+    await vi.advanceTimersByTimeAsync(61_000);
+    await expect(asking).rejects.toThrow('etcd does not answer within 3 s');
+    await expect(streaming).rejects.toThrow('nothing more has come from etcd for 60 s');
+    expect(session.isOpen).toBe(true);
+  });
+
+  it.each([
+    [0.5, '0.0005 s'],
+    [999, '0.999 s'],
+    [2_998.7, '3 s'],
+    [60_000, '60 s'],
+  ])('for %d ms is silent for %s', (ms, words) => {
+    expect(new NoAnswerError(ms, 'h1').message).toBe(`etcd does not answer within ${words}`);
   });
 });
 
