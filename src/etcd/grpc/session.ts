@@ -9,6 +9,11 @@ import type { ClientIdentity, MemberAddress } from '../client.ts';
 /** Enough for a gigabit over a tenth of a second; no more than this is ever on its way or waiting here. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 const OPENING_MS = 10_000;
+/**
+ * For requests that wait to be sent, and Node's own ten are few: etcd takes some of ten megabytes where it was told to, and
+ * four are under way at a time. What is beyond has all further calls refused.
+ */
+const MEMORY_MB = 64;
 
 /** What gRPC calls the end of a call; the numbers are in its documentation (statuscodes). */
 export const GrpcStatus = {
@@ -125,6 +130,7 @@ export function sessionOver(socket: Duplex, host: string): GrpcSession {
   const session = connectHttp2('http://localhost', {
     createConnection: () => socket,
     settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+    maxSessionMemory: MEMORY_MB,
   });
   let broken: Error | undefined;
   session.on('error', (error: Error) => {

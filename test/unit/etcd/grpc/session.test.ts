@@ -149,6 +149,15 @@ describe('a member that is silent', () => {
   });
 });
 
+it('answers while large requests wait to be sent', async () => {
+  // What nobody reads stays with who sends it.
+  const { session, far } = await farEnd('a tunnel', { '/large': () => undefined, '/empty': emptyAnswer });
+  far.setLocalWindowSize(16 * MIB);
+  const large = Array.from({ length: 4 }, () => session.ask('/large', Buffer.alloc(BIG), HOUR_MS));
+  for (const one of large) one.catch(() => undefined);
+  expect(await session.ask('/empty', EMPTY, HOUR_MS)).toHaveLength(0);
+});
+
 describe('a call that is over', () => {
   afterEach(() => {
     vi.useRealTimers();
