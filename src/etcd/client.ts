@@ -39,6 +39,7 @@ export interface MemberClient {
   updateMember(id: string, peerUrl: string): Promise<void>;
   /** To be asked of the leader. */
   moveLeader(targetId: string): Promise<void>;
+  /** For good: a call that comes after it fails. */
   close(): void;
 }
 
@@ -93,6 +94,7 @@ const numberOf = (id: string): bigint => BigInt(`0x${id}`);
 class Sessions {
   readonly #open: () => Promise<GrpcSession>;
   #session: Promise<GrpcSession> | undefined;
+  #isClosed = false;
 
   constructor(open: () => Promise<GrpcSession>) {
     this.#open = open;
@@ -118,13 +120,15 @@ class Sessions {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#session?.then((session) => session.close()).catch(() => undefined);
-    this.#session = undefined;
   }
 
   async #current(): Promise<GrpcSession> {
     const last = this.#session;
     const session = await last?.catch(() => undefined);
+    // One that was opened now would be closed by nobody.
+    if (this.#isClosed) throw new Error('the session with this member was closed');
     if (session?.isOpen) return session;
     // Who asks at the same time shares what the first one opens.
     if (this.#session === last) this.#session = this.#open();

@@ -105,3 +105,20 @@ it('a member that is slow is told with the time that it was given, opening and a
   await expect(client.status(900)).rejects.toEqual(new Error('etcd does not answer within 0.9 s'));
   client.close();
 });
+
+describe('a client that was closed', () => {
+  it.each([
+    ['before it is asked', false],
+    ['as soon as it is asked', true],
+  ])('%s opens nothing any more, and says why', async (_, isAsked) => {
+    let opened = 0;
+    const client = memberClient(() => {
+      opened++;
+      return new Promise<never>(() => undefined);
+    });
+    const first = isAsked ? client.status() : undefined;
+    client.close();
+    await expect(first ?? client.status()).rejects.toThrow('the session with this member was closed');
+    expect(opened).toBe(0);
+  });
+});
