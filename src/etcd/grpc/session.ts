@@ -51,6 +51,8 @@ const seconds = (ms: number): string => `${ms < 1000 ? ms / 1000 : Math.round(ms
 export interface StreamOptions {
   /** The longest that nothing may come. */
   stallMs: number;
+  /** Asked where nothing came for that long, and what it throws ends the call. Without it the silence does. */
+  onSilence?(): Promise<unknown>;
   signal?: AbortSignal | undefined;
   /** More is to be asked on the same stream, by messages that are sent later; without it one question ends it. */
   onOpen?(send: (request: Buffer) => void): void;
@@ -199,7 +201,7 @@ class Call {
     this.#isRead = true;
   }
 
-  run(request: Buffer, { stallMs, signal, onOpen, take }: StreamOptions): Promise<void> {
+  run(request: Buffer, { stallMs, signal, onSilence, onOpen, take }: StreamOptions): Promise<void> {
     const stream = this.#stream;
     return new Promise<void>((resolve, reject) => {
       let failure: unknown;
@@ -227,7 +229,8 @@ class Call {
         const before = came;
         setTimeout(() => {
           if (came !== before || isOver) return;
-          fail(new NoAnswerError(stallMs, this.#host, came > 0));
+          if (onSilence) onSilence().then(wait, fail);
+          else fail(new NoAnswerError(stallMs, this.#host, came > 0));
         }, READING_MS);
       };
       let timer: NodeJS.Timeout | undefined;

@@ -147,6 +147,18 @@ describe('a member that is silent', () => {
   ])('for %d ms is silent for %s', (ms, words) => {
     expect(new NoAnswerError(ms, 'h1').message).toBe(`etcd does not answer within ${words}`);
   });
+
+  it('is borne with for as long as it gives a reason when it is asked', async () => {
+    const { session } = await farEnd('a tunnel', { '/silent': () => undefined });
+    let asked = 0;
+    const onSilence = async () => {
+      asked++;
+      if (asked === 3) throw new Error('no reason any more');
+    };
+    const streaming = session.stream('/silent', EMPTY, { stallMs: 20, onSilence, take: () => undefined });
+    await expect(streaming).rejects.toThrow('no reason any more');
+    expect(asked).toBe(3);
+  });
 });
 
 it('answers while large requests wait to be sent', async () => {
