@@ -4,7 +4,7 @@ import type { Alarm, Member, MemberStatus } from './cluster.ts';
 import { rangeOf } from './grpc/keys.ts';
 import { alarmsOf, membersOf, statusOf } from './grpc/member.ts';
 import { message } from './grpc/protobuf.ts';
-import { type GrpcSession, openSession } from './grpc/session.ts';
+import { type GrpcSession, NoAnswerError, noAnswer, openSession } from './grpc/session.ts';
 
 export interface MemberAddress {
   /** As seen from the member's own host. */
@@ -39,6 +39,7 @@ export interface MemberClient {
   updateMember(id: string, peerUrl: string): Promise<void>;
   /** To be asked of the leader. */
   moveLeader(targetId: string): Promise<void>;
+  /** For good: a call that comes after it fails. */
   close(): void;
 }
 
@@ -93,6 +94,7 @@ const numberOf = (id: string): bigint => BigInt(`0x${id}`);
 class Sessions {
   readonly #open: () => Promise<GrpcSession>;
   #session: Promise<GrpcSession> | undefined;
+  #isClosed = false;
 
   constructor(open: () => Promise<GrpcSession>) {
     this.#open = open;
@@ -110,19 +112,23 @@ class Sessions {
     try {
       return await session.ask(method, request, Math.max(1, deadline - performance.now()));
     } catch (error) {
+      // Of the time that was given, the opening had its part.
+      const words = error instanceof NoAnswerError ? noAnswer(deadlineMs) : (error as Error).message;
       // Also where etcd has ended the session: that tells nothing of its host.
-      throw new Error((error as Error).message, { cause: error });
+      throw new Error(words, { cause: error });
     }
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#session?.then((session) => session.close()).catch(() => undefined);
-    this.#session = undefined;
   }
 
   async #current(): Promise<GrpcSession> {
     const last = this.#session;
     const session = await last?.catch(() => undefined);
+    // One that was opened now would be closed by nobody.
+    if (this.#isClosed) throw new Error('the session with this member was closed');
     if (session?.isOpen) return session;
     // Who asks at the same time shares what the first one opens.
     if (this.#session === last) this.#session = this.#open();
@@ -133,7 +139,7 @@ class Sessions {
 function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`etcd does not answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    timer = setTimeout(() => reject(new Error(noAnswer(timeoutMs))), timeoutMs);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -9,6 +9,11 @@ import type { ClientIdentity, MemberAddress } from '../client.ts';
 /** Enough for a gigabit over a tenth of a second; no more than this is ever on its way or waiting here. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 const OPENING_MS = 10_000;
+/**
+ * For requests that wait to be sent, and Node's own ten are few: etcd takes some of ten megabytes where it was told to, and
+ * four are under way at a time. What is beyond has all further calls refused.
+ */
+const MEMORY_MB = 64;
 
 /** What gRPC calls the end of a call; the numbers are in its documentation (statuscodes). */
 export const GrpcStatus = {
@@ -30,9 +35,24 @@ export class GrpcError extends PlayError {
   }
 }
 
+/** A member that is there, and is too slow or stands still. */
+export class NoAnswerError extends UnreachableError {
+  override readonly name = 'NoAnswerError';
+  constructor(timeoutMs: number, host: string, hasBegun = false) {
+    const words = hasBegun ? `nothing more has come from etcd for ${seconds(timeoutMs)}` : noAnswer(timeoutMs);
+    super(words, { host, next: 'Run again.' });
+  }
+}
+
+export const noAnswer = (timeoutMs: number): string => `etcd does not answer within ${seconds(timeoutMs)}`;
+
+const seconds = (ms: number): string => `${ms < 1000 ? ms / 1000 : Math.round(ms / 1000)} s`;
+
 export interface StreamOptions {
   /** The longest that nothing may come. */
   stallMs: number;
+  /** Asked where nothing came for that long, and what it throws ends the call. Without it the silence does. */
+  onSilence?(): Promise<unknown>;
   signal?: AbortSignal | undefined;
   /** More is to be asked on the same stream, by messages that are sent later; without it one question ends it. */
   onOpen?(send: (request: Buffer) => void): void;
@@ -112,14 +132,24 @@ export function sessionOver(socket: Duplex, host: string): GrpcSession {
   const session = connectHttp2('http://localhost', {
     createConnection: () => socket,
     settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+    maxSessionMemory: MEMORY_MB,
   });
   let broken: Error | undefined;
   session.on('error', (error: Error) => {
     broken = error;
   });
   session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
-  const stream = (method: string, request: Buffer, options: StreamOptions) =>
-    new Call(session, method, host, () => broken).run(request, options);
+  const calls = new Set<Call>();
+  // A process that was killed ends its half of a tunnel and no more: HTTP/2 waits for both.
+  socket.once('end', () => {
+    for (const call of calls) call.keepWhatCame();
+    socket.destroy();
+  });
+  const stream = async (method: string, request: Buffer, options: StreamOptions) => {
+    const call = new Call(session, method, host, () => broken);
+    calls.add(call);
+    await call.run(request, options).finally(() => calls.delete(call));
+  };
   return {
     get isOpen() {
       return !session.closed && !session.destroyed;
@@ -149,6 +179,8 @@ class Call {
   readonly #host: string;
   readonly #broken: () => Error | undefined;
   readonly #stream: ClientHttp2Stream;
+  /** All that came was read, though the stream has not ended. */
+  #isRead = false;
 
   constructor(session: ClientHttp2Session, method: string, host: string, broken: () => Error | undefined) {
     if (session.destroyed || session.closed) throw lost(host, broken());
@@ -163,24 +195,51 @@ class Call {
     });
   }
 
-  run(request: Buffer, { stallMs, signal, onOpen, take }: StreamOptions): Promise<void> {
+  /** What a slow taker has left in the stream would go with the socket. */
+  keepWhatCame(): void {
+    while (this.#stream.read() !== null);
+    this.#isRead = true;
+  }
+
+  run(request: Buffer, { stallMs, signal, onSilence, onOpen, take }: StreamOptions): Promise<void> {
     const stream = this.#stream;
     return new Promise<void>((resolve, reject) => {
       let failure: unknown;
       let status: { code: number; words: string } | undefined;
+      let [isTaking, isOver] = [false, false];
+      /** What came while a piece was being taken. */
+      const kept: Buffer[] = [];
+      const settle = () => {
+        // Whatever came before the end is taken before it is told.
+        if (failure === undefined && isTaking) return;
+        if (failure !== undefined) reject(failure);
+        else if (!status) reject(lost(this.#host, this.#broken()));
+        else if (status.code !== 0) reject(new GrpcError(this.#method, status.code, status.words, this.#host));
+        else if (!this.#isRead && !stream.readableEnded) reject(lost(this.#host, this.#broken()));
+        else resolve();
+      };
       const fail = (error: unknown) => {
         failure ??= error;
-        stream.close(constants.NGHTTP2_CANCEL);
+        if (isOver) settle();
+        else stream.close(constants.NGHTTP2_CANCEL);
       };
       let came = 0;
       // After a standstill of this machine the timer comes first, and what has come meanwhile is still to be read.
       const late = () => {
         const before = came;
         setTimeout(() => {
-          if (came === before) fail(lost(this.#host, new Error(`nothing came for ${Math.round(stallMs / 1000)} s`)));
+          if (came !== before || isOver) return;
+          if (onSilence) onSilence().then(wait, fail);
+          else fail(new NoAnswerError(stallMs, this.#host, came > 0));
         }, READING_MS);
       };
-      let timer = setTimeout(late, stallMs);
+      let timer: NodeJS.Timeout | undefined;
+      const wait = () => {
+        clearTimeout(timer);
+        // While we are slow ourselves, the far end is not late.
+        if (!isTaking && !isOver) timer = setTimeout(late, stallMs);
+      };
+      wait();
       const onAbort = () => fail(new PlayError('the run was ended', { host: this.#host }));
       signal?.addEventListener('abort', onAbort, { once: true });
       const note = (headers: Record<string, unknown>) => {
@@ -191,9 +250,7 @@ class Call {
         }
       };
       stream.on('response', note).on('trailers', note);
-      stream.on('data', (piece: Buffer) => {
-        came++;
-        timer.refresh();
+      const give = (piece: Buffer) => {
         let taken: Promise<unknown> | undefined;
         try {
           taken = take(piece);
@@ -201,24 +258,33 @@ class Call {
           return fail(error);
         }
         if (!taken) return;
-        // While we are slow ourselves, the far end is not late.
+        isTaking = true;
         stream.pause();
-        clearTimeout(timer);
-        taken.then(() => {
-          timer = setTimeout(late, stallMs);
-          stream.resume();
-        }, fail);
+        wait();
+        taken.then(goOn, fail);
+      };
+      const goOn = () => {
+        isTaking = false;
+        while (!isTaking && failure === undefined && kept.length > 0) give(kept.shift()!);
+        if (isTaking) return;
+        if (isOver) return settle();
+        wait();
+        stream.resume();
+      };
+      stream.on('data', (piece: Buffer) => {
+        came++;
+        if (isTaking) return void kept.push(piece);
+        timer?.refresh();
+        give(piece);
       });
       stream.on('error', (error) => {
         failure ??= lost(this.#host, error);
       });
       stream.once('close', () => {
+        isOver = true;
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
-        if (failure !== undefined) reject(failure);
-        else if (!status) reject(lost(this.#host, this.#broken()));
-        else if (status.code !== 0) reject(new GrpcError(this.#method, status.code, status.words, this.#host));
-        else resolve();
+        settle();
       });
       if (signal?.aborted) return onAbort();
       if (!onOpen) return void stream.end(framed(request));

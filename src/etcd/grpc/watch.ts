@@ -1,8 +1,10 @@
 import { PlayError } from '../../errors.ts';
+import { compareVersions, parseVersion } from '../versions.ts';
 import { MessageFrames } from './frames.ts';
 import { headerRevision, type KeyValue, keyValueOf } from './keys.ts';
+import { memberApi } from './member.ts';
 import { fieldsOf, message } from './protobuf.ts';
-import type { GrpcSession } from './session.ts';
+import { type GrpcSession, NoAnswerError } from './session.ts';
 
 /** What became of a key. Of one that was deleted there is only the key, and the revision at which it was. */
 export interface WatchEvent {
@@ -18,8 +20,8 @@ export class CompactedError extends PlayError {
 export interface WatchOptions {
   key: Buffer;
   end: Buffer;
-  /** The first revision to hear of. */
-  from: bigint;
+  /** A revision that is there already: what came after it is to be heard of. */
+  after: bigint;
   signal: AbortSignal;
   /** All events of one or more whole revisions, in their order. Nothing more is taken while its promise is open. */
   onEvents(events: readonly WatchEvent[]): Promise<void>;
@@ -29,7 +31,13 @@ export interface WatchOptions {
 
 /** How often the member is asked how far it has come: it is also a sign of life. */
 const ASK_MS = 500;
+/** After a silence of this length it is asked whether it has anything to tell. */
 const SILENCE_MS = 30_000;
+
+/** Whether a member answers when it is asked how far a watch has come. Pure. */
+export function tellsProgress(version: string): boolean {
+  return parseVersion(version) === undefined || compareVersions(version, '3.3.14') >= 0;
+}
 
 /** One message of the answer. */
 export interface WatchAnswer {
@@ -45,32 +53,41 @@ export interface WatchAnswer {
 
 /** Watches keys until the signal ends it. @throws CompactedError, GrpcError, UnreachableError. */
 export async function watchKeys(session: GrpcSession, host: string, options: WatchOptions): Promise<void> {
-  const { key, end, from, signal, onEvents, onProgress } = options;
+  const { key, end, after, signal, onEvents, onProgress } = options;
   const frames = new MessageFrames();
+  // From the next revision on would be enough, but of one that is still to come no progress is told (etcd-io/etcd#20229).
   // Fragments (3.4): a revision with many large values comes in parts.
-  const request = message({ 1: message({ 1: key, 2: end, 3: from, 4: true, 8: true }) });
+  const request = message({ 1: message({ 1: key, 2: end, 3: after, 4: true, 8: true }) });
   let parts: WatchEvent[] = [];
+  /** The newest revision that the stream has named, and the one that the member had when it was silent last. */
+  let [heard, due] = [0n, 0n];
   let asking: NodeJS.Timeout | undefined;
   let working = Promise.resolve();
   const answered = async (answer: WatchAnswer) => {
     if (answer.cancelled !== undefined) throw cancelled(answer, host);
-    parts.push(...answer.events);
+    parts.push(...answer.events.filter(({ kv }) => kv.modRevision > after));
     if (answer.isPart) return;
     const events = parts;
     parts = [];
     if (events.length > 0) await onEvents(events);
-    else if (!answer.isCreated) onProgress(answer.revision);
+    else if (!answer.isCreated && answer.events.length === 0) onProgress(answer.revision);
   };
   try {
     await session.stream('/etcdserverpb.Watch/Watch', request, {
       stallMs: SILENCE_MS,
       signal,
+      // Where nothing is written there may be nothing to tell; what is owed since the last silence is owed for too long.
+      async onSilence() {
+        if (due > heard) throw new NoAnswerError(SILENCE_MS, host, true);
+        due = (await memberApi(session).status()).revision;
+      },
       onOpen(send) {
         asking = setInterval(() => send(message({ 3: Buffer.alloc(0) })), ASK_MS);
       },
       take(piece) {
         const answers = frames.push(piece).map(watchAnswerOf);
         if (answers.length === 0) return undefined;
+        for (const { revision } of answers) if (revision > heard) heard = revision;
         working = answers.reduce((before, one) => before.then(() => answered(one)), working);
         return working;
       },

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PlayError, UnreachableError } from '../../errors.ts';
 import { firstKey, prefixEnd } from '../grpc/keys.ts';
 import { GrpcError, GrpcStatus } from '../grpc/session.ts';
-import { type WatchEvent, watchKeys } from '../grpc/watch.ts';
+import { tellsProgress, type WatchEvent, watchKeys } from '../grpc/watch.ts';
 import type { ClusterDoor } from '../live/sessions.ts';
 import { changesOf } from './changes.ts';
 import type { Mapping } from './mapping.ts';
@@ -34,10 +34,13 @@ const TRIES = 30;
  */
 export async function follow(options: FollowOptions): Promise<void> {
   const { from, to, mapping, signal, followed, onLost } = options;
-  const key = firstKey(mapping.prefix);
-  const end = prefixEnd(mapping.prefix);
+  const { prefix } = mapping;
+  const isMirrored = ({ kv }: WatchEvent) => kv.key.subarray(0, prefix.length).equals(prefix);
+  let told = 0n;
+  let isHeard = false;
   const apply = async (events: readonly WatchEvent[]) => {
-    for (const group of changesOf(events, mapping)) {
+    told = 0n;
+    for (const group of changesOf(events.filter(isMirrored), mapping)) {
       await writeThere(to.best().keys, group);
       for (const one of group) {
         if ('remove' in one) followed.deleted += 1;
@@ -45,26 +48,32 @@ export async function follow(options: FollowOptions): Promise<void> {
       }
     }
     followed.revision = events.at(-1)!.kv.modRevision;
+    isHeard = true;
   };
-  let told = 0n;
   const onProgress = (revision: bigint) => {
-    // Before 3.4.25 and 3.5.8 it may overtake events (etcd-io/etcd#15220): it is believed when the next one has come.
+    isHeard = true;
+    // Before 3.4.25 and 3.5.8 it may overtake events (etcd-io/etcd#15220): it is believed when the next one has come, and
+    // no event between.
     if (told > followed.revision) followed.revision = told;
     told = revision;
   };
   let tries = 0;
   for (;;) {
-    const reached = followed.revision;
     told = 0n;
+    isHeard = false;
     try {
-      const { session, host } = from.best();
-      await watchKeys(session, host, { key, end, from: reached + 1n, signal, onEvents: apply, onProgress });
+      const { session, host, status } = from.best();
+      // Who does not tell how far it is tells of each revision, where all keys are watched.
+      const watched = tellsProgress(status.version) ? prefix : Buffer.alloc(0);
+      const range = { key: firstKey(watched), end: prefixEnd(watched) };
+      await watchKeys(session, host, { ...range, after: followed.revision, signal, onEvents: apply, onProgress });
       return;
     } catch (error) {
       if (!isPassing(error)) throw error;
-      tries = followed.revision > reached ? 0 : tries + 1;
+      // A source that stays as it is is none that is lost.
+      tries = isHeard ? 1 : tries + 1;
       if (tries > TRIES) throw error;
-      if (tries <= 1) onLost(error);
+      if (tries === 1) onLost(error);
       await sleep(AGAIN_MS);
       await Promise.all([from.askAll(), to.askAll()]);
     }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { UnreachableError } from '../../../src/errors.ts';
 import { type MemberClient, memberClient } from '../../../src/etcd/client.ts';
 import type { GrpcSession } from '../../../src/etcd/grpc/session.ts';
+import { farEnd } from './grpc/far-end.ts';
 import { OwnEtcd } from './keys/own-etcd.ts';
 
 describe.each(['3.4.23', '3.5.16'])('the client of a member, etcd %s', (version) => {
@@ -92,5 +93,32 @@ describe('a member that cannot be reached', () => {
       expect(tries).toBe(open === never ? 1 : expected);
     }
     client.close();
+  });
+});
+
+it('a member that is slow is told with the time that it was given, opening and all', async () => {
+  const { session } = await farEnd('a tunnel', { '/etcdserverpb.Maintenance/Status': () => undefined });
+  const client = memberClient(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return session;
+  });
+  await expect(client.status(900)).rejects.toEqual(new Error('etcd does not answer within 0.9 s'));
+  client.close();
+});
+
+describe('a client that was closed', () => {
+  it.each([
+    ['before it is asked', false],
+    ['as soon as it is asked', true],
+  ])('%s opens nothing any more, and says why', async (_, isAsked) => {
+    let opened = 0;
+    const client = memberClient(() => {
+      opened++;
+      return new Promise<never>(() => undefined);
+    });
+    const first = isAsked ? client.status() : undefined;
+    client.close();
+    await expect(first ?? client.status()).rejects.toThrow('the session with this member was closed');
+    expect(opened).toBe(0);
   });
 });

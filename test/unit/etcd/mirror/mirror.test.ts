@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MessageFrames } from '../../../../src/etcd/grpc/frames.ts';
 import { message } from '../../../../src/etcd/grpc/protobuf.ts';
+import type { GrpcSession } from '../../../../src/etcd/grpc/session.ts';
 import { CompactedError, type WatchEvent, watchAnswerOf, watchKeys } from '../../../../src/etcd/grpc/watch.ts';
 import { askSession, type ClusterDoor, type OpenMember } from '../../../../src/etcd/live/sessions.ts';
 import { changesOf } from '../../../../src/etcd/mirror/changes.ts';
@@ -217,8 +218,8 @@ describe('between two real clusters', () => {
     };
   };
 
-  const following = async (mapping: Mapping) => {
-    const [from, to] = [doorOf('one', () => one!), doorOf('two', () => two!)];
+  const following = async (mapping: Mapping, from = doorOf('one', () => one!)) => {
+    const to = doorOf('two', () => two!);
     await Promise.all([from.askAll(), to.askAll()]);
     const ending = new AbortController();
     const followed: Followed = { revision: (await one!.member.status()).revision, written: 0, deleted: 0 };
@@ -245,6 +246,25 @@ describe('between two real clusters', () => {
     await end();
     expect(await two!.values()).toEqual({ '/new/x': 'again', '/new/y': '2', '/new/z': '' });
     expect([followed.written, followed.deleted]).toEqual([4, 1]);
+  });
+
+  it('changes are followed also from a member that does not say how far it is', async () => {
+    const door = doorOf('one', () => one!);
+    const mute = (session: GrpcSession): GrpcSession => ({
+      ...session,
+      stream: (method, request, options) =>
+        session.stream(method, request, { ...options, onOpen: () => options.onOpen?.(() => undefined) }),
+    });
+    const old = (open: OpenMember): OpenMember => ({
+      ...open,
+      session: mute(open.session),
+      status: { ...open.status, version: '3.3.13' },
+    });
+    const { until, end } = await following(mappingOf('/a/', '/new/'), { ...door, best: () => old(door.best()) });
+    await one!.fill({ '/a/x': '1', '/b/elsewhere': '2' });
+    await until((await one!.member.status()).revision);
+    await end();
+    expect(await two!.values()).toEqual({ '/new/x': '1' });
   });
 
   it('changes are followed while many are made', async () => {
@@ -287,7 +307,7 @@ describe('between two real clusters', () => {
     const watching = watchKeys(one!.session, 'one', {
       key: Buffer.from([0]),
       end: Buffer.from([0]),
-      from: 1n,
+      after: 1n,
       signal: new AbortController().signal,
       onEvents: async () => {},
       onProgress: () => {},

@@ -90,7 +90,7 @@ describe('what is not well with a cluster', () => {
           endpoint: '',
           healthy: false,
           tookMs: 3000,
-          error: 'no answer within 3 s',
+          error: 'etcd does not answer within 3 s',
         });
         return { ...sight, health };
       },
