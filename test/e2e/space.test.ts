@@ -46,10 +46,23 @@ async function onHost(host: string, script: string): Promise<string> {
   return stdout;
 }
 
-/** Writes one key over and over until etcd takes no more. */
+/**
+ * Writes one key over and over until etcd takes no more. It refuses what would not find room: only of the last ones, which have less
+ * than a page, does that say that the database has all of its quota.
+ */
 async function fill(host: string): Promise<void> {
-  const puts = 'ctl put kept here; for i in $(seq 30); do ctl put big </tmp/v || exit 0; done';
-  const said = await onHost(host, `exec 2>&1; head -c 700000 /dev/urandom | base64 -w0 >/tmp/v; ${puts}`);
+  const script = `
+    exec 2>&1
+    size() { ctl endpoint status -w json | grep -o '"dbSize":[0-9]*' | cut -d: -f2; }
+    value() { head -c "$1" /dev/urandom | base64 -w0 >/tmp/v; }
+    ctl put kept here
+    for bytes in 700000 50000; do
+      value $bytes
+      while [ "$(size)" -lt $((8 * 1024 * 1024 - 3 * bytes)) ]; do ctl put big </tmp/v; done
+    done
+    value 2000
+    for i in $(seq 1000); do ctl put big </tmp/v || exit 0; done`;
+  const said = await onHost(host, script);
   expect(said).toContain('database space exceeded');
   expect(await etcdctl(lab, host, 'alarm list')).toContain('NOSPACE');
 }
