@@ -183,34 +183,34 @@ export class PlayRunner {
       since = now;
     };
     const rows: Row[] = [];
-    // Where we are, for the message of whatever is thrown; what was applied before is told all the same.
-    let current = tasks[0]!.name;
+    // Where we are, for the message of whatever is thrown; what was found and applied before is told all the same.
+    let current = tasks[0]!;
+    let last = 0;
     let applied = 0;
     const due: Due[] = [];
     const diffs: TextDiff[] = [];
     const remarks = new Map<Row, string>();
     const { check } = this.#context;
-    const begin = (task: string) => {
+    const begin = (task: ResourceTask) => {
       if (task !== current) {
-        count(current);
-        this.#emit({ type: 'task-start', host, task });
+        count(current.name);
+        this.#emit({ type: 'task-start', host, task: task.name });
       }
       current = task;
     };
     try {
       for (const task of tasks) {
-        current = task.name;
+        current = task;
         for (const resource of wishesOf(task, this.#hostContext(host, task))) rows.push({ task, resource });
       }
-      current = (rows[0]?.task ?? tasks[0]!).name;
-      this.#emit({ type: 'task-start', host, task: current });
+      current = rows[0]?.task ?? tasks[0]!;
+      this.#emit({ type: 'task-start', host, task: current.name });
       const connection = await this.#hostContext(host, tasks[0]!).connect();
-      let last = 0;
       while (last < rows.length) {
         const first = last;
         const begun = due.length;
         const left = rows.slice(first);
-        const at = left[0]!.task.name;
+        const at = left[0]!.task;
         begin(at);
         const found = await probeAll(
           connection,
@@ -220,7 +220,7 @@ export class PlayRunner {
           const row = rows[last]!;
           // What it follows is not done yet: it is looked at again after that.
           if (row.resource.follows && due.length > begun && !check) break;
-          current = row.task.name;
+          current = row.task;
           const pending = check && (due.length > 0 || this.#memory.pending.has(host));
           const seen = { ...found[last - first]!, pending };
           const change = compare(row.resource, seen);
@@ -233,7 +233,7 @@ export class PlayRunner {
         const texts = piece.flatMap(({ change }) => (change.diff ? [change.diff] : []));
         if (this.#context.diff) diffs.push(...(await withBefore(connection, texts)));
         if (check || piece.length === 0) continue;
-        begin(due[applied]!.task.name);
+        begin(due[applied]!.task);
         await applyAll(
           connection,
           piece.map((one) => this.#withProgress(host, one)),
@@ -244,24 +244,21 @@ export class PlayRunner {
               throw new RemoteCommandError(`${resource.kind} ${resource.id}`, result, { next: adviceFor(output) });
             }
             applied++;
-            begin(due[applied]?.task.name ?? current);
+            begin(due[applied]?.task ?? current);
           },
         );
       }
-      count(current);
+      count(current.name);
       if (check && due.length > 0) this.#memory.pending.add(host);
       for (const task of tasks) this.#endBatched(host, task, { rows, due, diffs, remarks, tookMs });
     } catch (error) {
-      const done = tasks.slice(
-        0,
-        tasks.findIndex((task) => task.name === current),
-      );
-      const touched = due.slice(0, applied);
-      for (const task of done) {
-        const isTouched = touched.some((one) => one.task === task);
-        if (isTouched) this.#endBatched(host, task, { rows, due: touched, diffs, remarks, tookMs });
+      const done = check ? due : due.slice(0, applied);
+      const open = new Set([...rows.slice(last), ...due.slice(done.length)].map(({ task }) => task).concat(current));
+      for (const task of tasks) {
+        if (open.has(task)) break;
+        this.#endBatched(host, task, { rows, due: done, diffs, remarks, tookMs });
       }
-      this.#fail(host, current, since, error);
+      this.#fail(host, current.name, since, error);
     }
   }
 
