@@ -177,7 +177,9 @@ describe('a run on a terminal', () => {
     const { show } = screenOn(window);
     const long = 'a-host-with-a-rather-long-name.example.com';
     show([...begin(['h1', long]), end, runEnd({ h1: { ok: 3, changed: 2 }, [long]: { ok: 1, failed: 1 } })]);
-    expect(window.text).toContain('RECAP\nh1            : ok=3 changed=2\na-host…le.com : ok=1 failed=1\n');
+    expect(window.text).toContain(
+      'RECAP\nh1       : ok=3 changed=2\na-host-with-a-rather-long-name.example.c\nom\n         : ok=1 failed=1\n',
+    );
   });
 
   it('leaves the cursor to be seen also where it ends in the middle of a play', async () => {
