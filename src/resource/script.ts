@@ -19,7 +19,7 @@ export interface ScriptWish extends RunConditions {
   source?: string;
   /** Its arguments, each as it is. */
   args?: readonly string[];
-  /** What it is called on the screen. Default: `source`, or the first line of `text` that says something. */
+  /** What it is called on the screen. Default: `source`, or the first line of `text` that does something. */
   name?: string;
 }
 
@@ -62,6 +62,9 @@ function interpreter(text: string): string[] {
 }
 
 function firstWords(text: string): string {
-  const line = text.split('\n').find((one) => /\S/.test(one) && !one.startsWith('#')) ?? 'script';
-  return line.trim().slice(0, 60);
+  const lines = text.split('\n').filter((line) => /^\s*[^#\s]/.test(line));
+  return (lines.find((line) => !SETTING.test(line)) ?? lines[0] ?? 'script').trim().slice(0, 60);
 }
+
+/** Options of the shell, as nearly all scripts begin with. */
+const SETTING = /^\s*set\s[^;&|]*;?\s*$/;
