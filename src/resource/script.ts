@@ -7,6 +7,7 @@ import {
   asUser,
   checkConditions,
   conditional,
+  conditionsNeeds,
   conditionsProbe,
   type RunConditions,
   surroundings,
@@ -51,6 +52,7 @@ export function script({ text: given, source, args = [], name, ...conditions }: 
     id: name ?? source ?? firstWords(text),
     probe: conditionsProbe(conditions),
     follows: true,
+    needs: conditionsNeeds(conditions),
     compare: (found) => conditional(conditions, found, apply),
   };
 }

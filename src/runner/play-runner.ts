@@ -5,6 +5,7 @@ import { type Change, type Found, ProbeError, type Resource, type TextDiff } fro
 import { applyAll, probeAll, withBefore } from './batch.ts';
 import { CONTROL, type Listener, type TaskStatus } from './events.ts';
 import type { Memory } from './memory.ts';
+import { needsLook, withNeeds } from './needs.ts';
 import type { HostContext, HostTask, OnceTask, Outcome, ResourceTask, RunContext, Task } from './playbook.ts';
 import { paced } from './progress.ts';
 import { type Segment, type Stretch, stretches } from './segments.ts';
@@ -198,6 +199,12 @@ export class PlayRunner {
       }
       current = task;
     };
+    const judged = (resource: Resource, change: Change, needs: Found) => {
+      const where = tasks[0]!.delegateTo?.(host) ?? host;
+      const told = withNeeds(change, resource, needs, (need) => this.#memory.made.has(where, need));
+      if (!told.unknown) this.#memory.made.add(where, resource.makes);
+      return told;
+    };
     try {
       for (const task of tasks) {
         current = task;
@@ -212,10 +219,8 @@ export class PlayRunner {
         const left = rows.slice(first);
         const at = left[0]!.task;
         begin(at);
-        const found = await probeAll(
-          connection,
-          left.map(({ resource }) => resource),
-        );
+        const resources = left.map(({ resource }) => resource);
+        const found = await probeAll(connection, check ? [...resources, needsLook(resources)] : resources);
         for (; last < rows.length; last++) {
           const row = rows[last]!;
           // What it follows is not done yet: it is looked at again after that.
@@ -224,7 +229,7 @@ export class PlayRunner {
           const pending = check && (due.length > 0 || this.#memory.pending.has(host));
           const seen = { ...found[last - first]!, pending };
           const change = compare(row.resource, seen);
-          if (change) due.push({ ...row, change });
+          if (change) due.push({ ...row, change: check ? judged(row.resource, change, found.at(-1)!) : change });
           const remark = change ? undefined : row.resource.remark?.(seen);
           if (remark) remarks.set(row, remark);
         }
