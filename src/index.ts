@@ -20,6 +20,7 @@ export { type GroupWish, group } from './resource/group.ts';
 export { type HostEntriesWish, hostEntries } from './resource/host-entries.ts';
 export { type LineInFileWish, lineInFile } from './resource/line-in-file.ts';
 export { type LinkWish, link } from './resource/link.ts';
+export type { Need } from './resource/need.ts';
 export { type PackagesWish, packages } from './resource/packages.ts';
 export type { PathState } from './resource/path-state.ts';
 export { type Change, type Found, ProbeError, type Resource } from './resource/resource.ts';

@@ -24,6 +24,10 @@ export function systemUser(wish: SystemUserWish): Resource {
     id: wish.name,
     // A package that comes before it may bring the user.
     follows: true,
+    makes: [
+      { kind: 'user', name: wish.name },
+      { kind: 'group', name: wish.name },
+    ],
     probe: `getent passwd -- ${name} >/dev/null && echo user || { getent group -- ${name} >/dev/null && echo group; }; :`,
     compare: ({ stdout }) => diffSystemUser({ group: /^group$/m.test(stdout), user: /^user$/m.test(stdout) }, wish),
   };

@@ -2,6 +2,7 @@ import { PlayError } from '../errors.ts';
 import { checkedPath } from './checked-path.ts';
 import { diffEdit, type EditOptions, textProbe } from './edited-text.ts';
 import { checkPrecautions } from './in-place.ts';
+import { folderOf } from './need.ts';
 import type { Resource } from './resource.ts';
 
 export interface BlockInFileWish extends EditOptions {
@@ -41,6 +42,7 @@ export function blockInFile({ path: given, name, lines, comment = '#', ...option
     kind: 'block',
     id: path,
     paths: [path],
+    needs: [folderOf(path)],
     probe: textProbe(path),
     follows: true,
     compare: (found) => diffEdit(found, path, edit, options),

@@ -5,6 +5,7 @@ import {
   asUser,
   checkConditions,
   conditional,
+  conditionsNeeds,
   conditionsProbe,
   type RunConditions,
   surroundings,
@@ -32,6 +33,7 @@ export function command({ argv, ...conditions }: CommandWish): Resource {
     id: argv.join(' '),
     probe: conditionsProbe(conditions),
     follows: true,
+    needs: conditionsNeeds(conditions),
     compare: (found) => conditional(conditions, found, apply),
   };
 }

@@ -7,6 +7,7 @@ import { checkedPath } from './checked-path.ts';
 import { CHUNK_BYTES, type CopyWish, type DesiredCopy, diffCopy, receiveTimeoutMs, sizeText } from './copy.ts';
 import { type DesiredDirectory, diffDirectory } from './directory.ts';
 import { localFile } from './local-file.ts';
+import { type Need, ownersOf } from './need.ts';
 import type { Ownership } from './path-state.ts';
 import type { Change, Found, Resource } from './resource.ts';
 
@@ -30,7 +31,9 @@ export function copyTree({ source, ...wish }: CopyTreeWish): Resource {
   const desired = desiredTree(source, path, checkedOwnership(wish, path));
   const paths = [...desired.directories, ...desired.files].map((one) => one.path);
   const sums = desired.files.map((one) => one.path);
-  return { kind: 'copy', id: path, paths, sums, compare: (found) => diffTree(found, desired) };
+  const needs = ownersOf(desired.directories[0]!);
+  const makes = desired.directories.map((one): Need => ({ kind: 'directory', name: one.path }));
+  return { kind: 'copy', id: path, paths, sums, needs, makes, compare: (found) => diffTree(found, desired) };
 }
 
 function desiredTree(source: string, path: string, files: Ownership): DesiredTree {

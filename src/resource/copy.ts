@@ -5,6 +5,7 @@ import { checkedPath } from './checked-path.ts';
 import { newContent } from './file.ts';
 import { checkPrecautions, closedFile, inPlace, type Precautions } from './in-place.ts';
 import { type LocalFile, localFile } from './local-file.ts';
+import { folderOf, ownersOf } from './need.ts';
 import { keptBytes, openPart, partProbe, RESUMED_FROM_BYTES, readPart, receivePart, restWithSums } from './part.ts';
 import { type Ownership, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
@@ -38,7 +39,8 @@ export function copy({ source, ...wish }: CopyWish): Resource {
   checkPrecautions(wish);
   const path = checkedPath(wish.path, 'a copy');
   const desired: DesiredCopy = { ...wish, ...checkedOwnership(wish, path), path, from: localFile(source) };
-  const looked = { kind: 'copy', id: path, paths: [path], sums: [path] };
+  const needs = [folderOf(path), ...ownersOf(desired)];
+  const looked = { kind: 'copy', id: path, paths: [path], sums: [path], needs };
   if (desired.from.sizeBytes < RESUMED_FROM_BYTES) {
     return { ...looked, compare: ({ stat, sum }) => diffCopy(stat(path), sum(path), desired) };
   }

@@ -1,6 +1,7 @@
 import { quote } from '../connection/quote.ts';
 import { checkedOwnership } from './checked-ownership.ts';
 import { checkedPath } from './checked-path.ts';
+import { ownersOf } from './need.ts';
 import { type Ownership, octal, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
@@ -26,7 +27,14 @@ export type DesiredDirectory = DirectoryWish & Ownership;
 export function directory(wish: DirectoryWish): Resource {
   const path = checkedPath(wish.path, 'a directory');
   const desired: DesiredDirectory = { ...wish, ...checkedOwnership(wish, path), path };
-  return { kind: 'directory', id: path, paths: [path], compare: ({ stat }) => diffDirectory(stat(path), desired) };
+  return {
+    kind: 'directory',
+    id: path,
+    paths: [path],
+    needs: ownersOf(desired),
+    makes: [{ kind: 'directory', name: path }],
+    compare: ({ stat }) => diffDirectory(stat(path), desired),
+  };
 }
 
 export function diffDirectory(found: PathState, desired: DesiredDirectory): Change | undefined {

@@ -4,6 +4,7 @@ import { Secret } from '../secret.ts';
 import { checkedOwnership } from './checked-ownership.ts';
 import { checkedPath } from './checked-path.ts';
 import { checkPrecautions, closedFile, inPlace, type Precautions } from './in-place.ts';
+import { folderOf, ownersOf } from './need.ts';
 import { type Ownership, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
@@ -45,7 +46,14 @@ export function file(wish: FileWish): Resource {
   const desired = desiredFile(wish);
   const { path } = desired;
   const compare: Resource['compare'] = ({ stat, sum }) => diffFile(stat(path), sum(path), desired);
-  return { kind: 'file', id: path, paths: [path], sums: [path], compare };
+  return {
+    kind: 'file',
+    id: path,
+    paths: [path],
+    sums: [path],
+    needs: [folderOf(path), ...ownersOf(desired)],
+    compare,
+  };
 }
 
 export function desiredFile({ secret, ...wish }: FileWish): DesiredFile {

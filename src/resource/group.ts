@@ -24,6 +24,7 @@ export function group(wish: GroupWish): Resource {
     id: wish.name,
     // A user that comes or goes before it brings or takes its own group, a package its own.
     follows: true,
+    makes: wish.present === false ? [] : [{ kind: 'group', name: wish.name }],
     probe: `getent group -- ${name} || :`,
     compare: ({ stdout }) => diffGroup(parseGroup(stdout, wish.name), wish),
   };

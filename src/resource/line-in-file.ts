@@ -2,6 +2,7 @@ import { PlayError } from '../errors.ts';
 import { checkedPath } from './checked-path.ts';
 import { diffEdit, type Edited, type EditOptions, textProbe } from './edited-text.ts';
 import { checkPrecautions } from './in-place.ts';
+import { folderOf } from './need.ts';
 import type { Resource } from './resource.ts';
 
 export interface LineWish {
@@ -47,6 +48,7 @@ export function lineInFile({ path: given, line, match, present, after, before, .
     kind: 'line',
     id: path,
     paths: [path],
+    needs: [folderOf(path)],
     probe: textProbe(path),
     follows: true,
     compare: (found) => diffEdit(found, path, edit, options),

@@ -1,6 +1,7 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
 import { checkedPath } from './checked-path.ts';
+import { folderOf } from './need.ts';
 import type { PathState } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
@@ -19,7 +20,7 @@ export function link({ path: given, target }: LinkWish): Resource {
   const path = checkedPath(given, 'a link');
   if (target === '') throw new PlayError(`the link ${path} leads nowhere: its target is empty`);
   const compare: Resource['compare'] = ({ stat }) => diffLink(stat(path), { path, target });
-  return { kind: 'link', id: path, paths: [path], compare };
+  return { kind: 'link', id: path, paths: [path], needs: [folderOf(path)], compare };
 }
 
 export function diffLink(actual: PathState, { path, target }: LinkWish): Change | undefined {

@@ -1,4 +1,5 @@
 import type { ScriptInput } from '../connection/connection.ts';
+import type { Need } from './need.ts';
 import type { PathState } from './path-state.ts';
 
 /** What was found on a host for one resource. */
@@ -63,6 +64,10 @@ export interface Resource {
    * whose package is new. It is looked at again when something before it was changed.
    */
   follows?: boolean;
+  /** What must be there when it is changed. Where it is not, and nothing before it is known to make it, check mode says `unknown`. */
+  needs?: readonly Need[];
+  /** What is there once it is changed. */
+  makes?: readonly Need[];
   /** Words for the screen where nothing is to be done, and that is not as plain as it seems. */
   remark?(found: Found): string | undefined;
   compare(found: Found): Change | undefined;

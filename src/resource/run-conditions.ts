@@ -2,6 +2,7 @@ import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
 import { accountName } from './account-name.ts';
 import { checkedPath } from './checked-path.ts';
+import type { Need } from './need.ts';
 import type { Change, Found } from './resource.ts';
 
 /** When and how a command or script is run. */
@@ -33,6 +34,12 @@ export function checkConditions({ creates, cwd, env = {}, user }: RunConditions)
   if (user !== undefined) accountName(user, 'user');
   const wrong = Object.keys(env).find((name) => !/^[A-Za-z_]\w*$/.test(name));
   if (wrong !== undefined) throw new PlayError(`an environment variable cannot be called '${wrong}'`);
+}
+
+/** Where and as whom it is run. */
+export function conditionsNeeds({ cwd, user }: RunConditions): Need[] {
+  const directories = cwd === undefined ? [] : [{ kind: 'directory', name: cwd } as const];
+  return user === undefined ? directories : [...directories, { kind: 'user', name: user }];
 }
 
 /** Prints for each condition whether it keeps the command from being run. */

@@ -7,6 +7,7 @@ import {
   asUser,
   checkConditions,
   conditional,
+  conditionsNeeds,
   conditionsProbe,
   type RunConditions,
   surroundings,
@@ -19,7 +20,7 @@ export interface ScriptWish extends RunConditions {
   source?: string;
   /** Its arguments, each as it is. */
   args?: readonly string[];
-  /** What it is called on the screen. Default: `source`, or the first line of `text` that says something. */
+  /** What it is called on the screen. Default: `source`, or the first line of `text` that does something. */
   name?: string;
 }
 
@@ -51,6 +52,7 @@ export function script({ text: given, source, args = [], name, ...conditions }: 
     id: name ?? source ?? firstWords(text),
     probe: conditionsProbe(conditions),
     follows: true,
+    needs: conditionsNeeds(conditions),
     compare: (found) => conditional(conditions, found, apply),
   };
 }
@@ -62,6 +64,9 @@ function interpreter(text: string): string[] {
 }
 
 function firstWords(text: string): string {
-  const line = text.split('\n').find((one) => /\S/.test(one) && !one.startsWith('#')) ?? 'script';
-  return line.trim().slice(0, 60);
+  const lines = text.split('\n').filter((line) => /^\s*[^#\s]/.test(line));
+  return (lines.find((line) => !SETTING.test(line)) ?? lines[0] ?? 'script').trim().slice(0, 60);
 }
+
+/** Options of the shell, as nearly all scripts begin with. */
+const SETTING = /^\s*set\s[^;&|]*;?\s*$/;

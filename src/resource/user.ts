@@ -3,6 +3,7 @@ import { PlayError } from '../errors.ts';
 import type { Secret } from '../secret.ts';
 import { accountName, accountNumber } from './account-name.ts';
 import { checkedPath } from './checked-path.ts';
+import type { Need } from './need.ts';
 import type { Change, Resource } from './resource.ts';
 
 export interface UserWish {
@@ -61,8 +62,19 @@ export function user(wish: UserWish): Resource {
     id: wish.name,
     // A package that comes before it may bring the user.
     follows: true,
+    ...accountsOf(wish),
     probe: `if getent passwd -- ${name}; then id -gn -- ${name} 2>/dev/null; id -Gn -- ${name} 2>/dev/null; ${hash ? shadow : ':'}; fi`,
     compare: ({ stdout }) => diffUser(parseUser(stdout, wish.name), wish),
+  };
+}
+
+/** A new user has a group of its own name, where none is given. */
+function accountsOf({ name, group, groups = [], present = true }: UserWish): Pick<Resource, 'needs' | 'makes'> {
+  if (!present) return {};
+  const toGroup = (one: string): Need => ({ kind: 'group', name: one });
+  return {
+    needs: [...(group === undefined ? [] : [group]), ...groups].map(toGroup),
+    makes: [{ kind: 'user', name }, toGroup(group ?? name)],
   };
 }
 

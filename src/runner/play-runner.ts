@@ -5,6 +5,7 @@ import { type Change, type Found, ProbeError, type Resource, type TextDiff } fro
 import { applyAll, probeAll, withBefore } from './batch.ts';
 import { CONTROL, type Listener, type TaskStatus } from './events.ts';
 import type { Memory } from './memory.ts';
+import { needsLook, withNeeds } from './needs.ts';
 import type { HostContext, HostTask, OnceTask, Outcome, ResourceTask, RunContext, Task } from './playbook.ts';
 import { paced } from './progress.ts';
 import { type Segment, type Stretch, stretches } from './segments.ts';
@@ -183,48 +184,52 @@ export class PlayRunner {
       since = now;
     };
     const rows: Row[] = [];
-    // Where we are, for the message of whatever is thrown; what was applied before is told all the same.
-    let current = tasks[0]!.name;
+    // Where we are, for the message of whatever is thrown; what was found and applied before is told all the same.
+    let current = tasks[0]!;
+    let last = 0;
     let applied = 0;
     const due: Due[] = [];
     const diffs: TextDiff[] = [];
     const remarks = new Map<Row, string>();
     const { check } = this.#context;
-    const begin = (task: string) => {
+    const begin = (task: ResourceTask) => {
       if (task !== current) {
-        count(current);
-        this.#emit({ type: 'task-start', host, task });
+        count(current.name);
+        this.#emit({ type: 'task-start', host, task: task.name });
       }
       current = task;
     };
+    const judged = (resource: Resource, change: Change, needs: Found) => {
+      const where = tasks[0]!.delegateTo?.(host) ?? host;
+      const told = withNeeds(change, resource, needs, (need) => this.#memory.made.has(where, need));
+      if (!told.unknown) this.#memory.made.add(where, resource.makes);
+      return told;
+    };
     try {
       for (const task of tasks) {
-        current = task.name;
+        current = task;
         for (const resource of wishesOf(task, this.#hostContext(host, task))) rows.push({ task, resource });
       }
-      current = (rows[0]?.task ?? tasks[0]!).name;
-      this.#emit({ type: 'task-start', host, task: current });
+      current = rows[0]?.task ?? tasks[0]!;
+      this.#emit({ type: 'task-start', host, task: current.name });
       const connection = await this.#hostContext(host, tasks[0]!).connect();
-      let last = 0;
       while (last < rows.length) {
         const first = last;
         const begun = due.length;
         const left = rows.slice(first);
-        const at = left[0]!.task.name;
+        const at = left[0]!.task;
         begin(at);
-        const found = await probeAll(
-          connection,
-          left.map(({ resource }) => resource),
-        );
+        const resources = left.map(({ resource }) => resource);
+        const found = await probeAll(connection, check ? [...resources, needsLook(resources)] : resources);
         for (; last < rows.length; last++) {
           const row = rows[last]!;
           // What it follows is not done yet: it is looked at again after that.
           if (row.resource.follows && due.length > begun && !check) break;
-          current = row.task.name;
+          current = row.task;
           const pending = check && (due.length > 0 || this.#memory.pending.has(host));
           const seen = { ...found[last - first]!, pending };
           const change = compare(row.resource, seen);
-          if (change) due.push({ ...row, change });
+          if (change) due.push({ ...row, change: check ? judged(row.resource, change, found.at(-1)!) : change });
           const remark = change ? undefined : row.resource.remark?.(seen);
           if (remark) remarks.set(row, remark);
         }
@@ -233,7 +238,7 @@ export class PlayRunner {
         const texts = piece.flatMap(({ change }) => (change.diff ? [change.diff] : []));
         if (this.#context.diff) diffs.push(...(await withBefore(connection, texts)));
         if (check || piece.length === 0) continue;
-        begin(due[applied]!.task.name);
+        begin(due[applied]!.task);
         await applyAll(
           connection,
           piece.map((one) => this.#withProgress(host, one)),
@@ -244,24 +249,21 @@ export class PlayRunner {
               throw new RemoteCommandError(`${resource.kind} ${resource.id}`, result, { next: adviceFor(output) });
             }
             applied++;
-            begin(due[applied]?.task.name ?? current);
+            begin(due[applied]?.task ?? current);
           },
         );
       }
-      count(current);
+      count(current.name);
       if (check && due.length > 0) this.#memory.pending.add(host);
       for (const task of tasks) this.#endBatched(host, task, { rows, due, diffs, remarks, tookMs });
     } catch (error) {
-      const done = tasks.slice(
-        0,
-        tasks.findIndex((task) => task.name === current),
-      );
-      const touched = due.slice(0, applied);
-      for (const task of done) {
-        const isTouched = touched.some((one) => one.task === task);
-        if (isTouched) this.#endBatched(host, task, { rows, due: touched, diffs, remarks, tookMs });
+      const done = check ? due : due.slice(0, applied);
+      const open = new Set([...rows.slice(last), ...due.slice(done.length)].map(({ task }) => task).concat(current));
+      for (const task of tasks) {
+        if (open.has(task)) break;
+        this.#endBatched(host, task, { rows, due: done, diffs, remarks, tookMs });
       }
-      this.#fail(host, current, since, error);
+      this.#fail(host, current.name, since, error);
     }
   }
 

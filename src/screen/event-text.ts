@@ -31,10 +31,9 @@ export function eventText(
     case 'play-start':
       return `\n${paint('bold', event.play)}`;
     case 'task-end': {
-      const lines = board && verbosity === 0 ? [] : [taskLine(event, paint, verbosity)];
+      if (board && verbosity === 0 && !isNews(event, diff)) return undefined;
       const diffs = diff ? event.diffs.map((one) => diffText(one, paint)) : [];
-      if (diffs.length > 0 && lines.length === 0) lines.push(`[${event.host}] ${event.task}`);
-      return lines.length > 0 ? [...lines, ...diffs].join('\n') : undefined;
+      return [folded(taskLine(event, paint, verbosity), columns), ...diffs].join('\n');
     }
     case 'connected':
       return `  ${paint('dim', `[${event.host}] connected in ${formatDuration(event.durationMs)}: ${event.detail}`)}`;
@@ -49,7 +48,14 @@ export function eventText(
   }
 }
 
-function taskLine(event: Extract<RunEvent, { type: 'task-end' }>, paint: Paint, verbosity: number): string {
+type TaskEnd = Extract<RunEvent, { type: 'task-end' }>;
+
+/** What check mode is asked for, and what a run is that shows differences: a board only counts it. */
+function isNews({ status }: TaskEnd, diff: boolean): boolean {
+  return status === 'would change' || status === 'unknown' || (diff && status === 'changed');
+}
+
+function taskLine(event: TaskEnd, paint: Paint, verbosity: number): string {
   const status = paint(STATUS_STYLE[event.status], `${event.status}:`);
   const time = verbosity > 0 ? ` ${formatDuration(event.durationMs)}` : '';
   return `  ${status} [${event.host}] ${event.task}${event.summary ? ` (${event.summary})` : ''}${time}`;

@@ -9,7 +9,7 @@ const WIDE_COLUMNS = 40;
 /** One host: the task it is in, how far that is, and for how long; at the end, what was done there. */
 export class HostRow implements BoardRow {
   readonly #name: string;
-  readonly #nameColumns: number;
+  readonly #nameColumns: (columns: number) => number;
   readonly #paint: Paint;
   readonly #counts: Counts = new Map();
   #task = '';
@@ -20,9 +20,10 @@ export class HostRow implements BoardRow {
   #busySince: number | undefined;
   #busyMs = 0;
 
-  constructor(name: string, all: readonly string[], paint: Paint) {
+  /** `nameColumns`: how much of so many columns its name has. */
+  constructor(name: string, nameColumns: (columns: number) => number, paint: Paint) {
     this.#name = name;
-    this.#nameColumns = Math.max(...all.map(textWidth));
+    this.#nameColumns = nameColumns;
     this.#paint = paint;
   }
 
@@ -56,7 +57,7 @@ export class HostRow implements BoardRow {
   }
 
   line(columns: number, spinner: string): string {
-    const nameColumns = Math.min(this.#nameColumns, Math.max(8, Math.floor(columns / 3)));
+    const nameColumns = this.#nameColumns(columns);
     const [mark, words, ms] = this.#now(spinner);
     const time = ms === undefined ? '' : `  ${formatDuration(ms)}`;
     const left = columns - nameColumns - textWidth(time) - 5;

@@ -1,6 +1,7 @@
 import { CONTROL, type RunEvent, type TaskStatus } from '../runner/events.ts';
 import { HostRow } from './host-row.ts';
 import { TaskRow } from './task-row.ts';
+import { cutName, textWidth } from './width.ts';
 import type { Paint } from './words.ts';
 
 /** Above this many hosts a row for each would not fit into a window. */
@@ -32,7 +33,8 @@ export class PlayBoard {
     this.#paint = paint;
     this.#byTask = hosts.length > MOST_ROWS;
     const named = this.#byTask ? [] : [...hosts, ...(control ? [CONTROL] : [])];
-    this.#rows = named.map((name) => new HostRow(name, named, paint));
+    const nameColumns = sharedColumns(named);
+    this.#rows = named.map((name) => new HostRow(name, nameColumns, paint));
     for (const [index, name] of named.entries()) this.#byName.set(name, this.#rows[index]!);
   }
 
@@ -65,3 +67,24 @@ export class PlayBoard {
     return this.#rows.splice(0, open < 0 ? this.#rows.length : open).map((row) => row.line(columns, ' '));
   }
 }
+
+/** A third of the row, and more where names would be the same when they are cut, as long as there is room for a few words. */
+function sharedColumns(names: readonly string[]): (columns: number) => number {
+  const widest = Math.max(...names.map(textWidth));
+  const known = new Map<number, number>();
+  const find = (columns: number) => {
+    const least = Math.min(widest, Math.max(8, Math.floor(columns / 3)));
+    for (let width = least; width <= Math.min(widest, columns - FEW_WORDS); width++) {
+      if (new Set(names.map((name) => cutName(name, width))).size === names.length) return width;
+    }
+    return least;
+  };
+  return (columns) => {
+    const width = known.get(columns) ?? find(columns);
+    known.set(columns, width);
+    return width;
+  };
+}
+
+/** With mark, gaps and time. */
+const FEW_WORDS = 20;

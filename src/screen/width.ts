@@ -36,6 +36,17 @@ export function cutName(name: string, columns: number): string {
   return `${head(name, columns - 1 - textWidth(tail))}…${tail}`;
 }
 
+/** The whole text, in pieces of at most so many columns. */
+export function pieces(text: string, columns: number): string[] {
+  const all: string[] = [];
+  for (const { segment } of segmenter.segment(text)) {
+    const last = all.at(-1);
+    if (last === undefined || textWidth(last + segment) > columns) all.push(segment);
+    else all[all.length - 1] = last + segment;
+  }
+  return all;
+}
+
 export function pad(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - textWidth(text)));
 }

@@ -1,8 +1,8 @@
 import type { PlayError } from '../errors.ts';
 import { describeError } from '../errors.ts';
-import type { HostTally, RunEvent, TaskStatus } from '../runner/events.ts';
+import type { RunEvent, TaskStatus } from '../runner/events.ts';
 import { folded } from './fold.ts';
-import { cutName, pad, textWidth, withoutColour } from './width.ts';
+import { tallyLines } from './tally-lines.ts';
 
 /** Colours of the terminal; off in pipes and where NO_COLOR is set (https://no-color.org). */
 export type Paint = (style: Style, text: string) => string;
@@ -63,7 +63,7 @@ export function progressBar(done: number, total: number): string {
 
 const BAR_COLUMNS = 10;
 
-/** The end of a run as Ansible users know it: one line for each host, then the errors, then the time. */
+/** The end of a run as Ansible users know it: each host, then the errors, then the time. */
 export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Paint, columns?: number): string {
   const names = [...event.tallies].filter(([, tally]) => Object.values(tally).some((n) => n > 0)).map(([name]) => name);
   const lines = tallyLines(names, event.tallies, paint, columns);
@@ -72,48 +72,6 @@ export function recap(event: Extract<RunEvent, { type: 'run-end' }>, paint: Pain
   const interrupted = event.exitCode === 130 ? [paint('red', 'Interrupted. Run the same command again to go on.')] : [];
   return [...head, ...errors, ...interrupted, paint('dim', `${formatDuration(event.durationMs)} in all`)].join('\n');
 }
-
-/** All counts in columns; in a window that is too narrow for that, what is not nothing, behind names that are cut. */
-function tallyLines(
-  names: readonly string[],
-  tallies: ReadonlyMap<string, HostTally>,
-  paint: Paint,
-  columns = Number.POSITIVE_INFINITY,
-): string[] {
-  const width = Math.max(8, ...names.map(textWidth));
-  const wide = names.map(
-    (name) => `${hostText(name, width, tallies, paint)} : ${allCounts(tallies.get(name)!, paint)}`,
-  );
-  if (wide.every((line) => textWidth(withoutColour(line)) <= columns)) return wide;
-  const narrow = Math.min(width, Math.floor(columns / 3));
-  return names.map((name) => `${hostText(name, narrow, tallies, paint)} : ${someCounts(tallies.get(name)!, paint)}`);
-}
-
-function hostText(name: string, width: number, tallies: ReadonlyMap<string, HostTally>, paint: Paint): string {
-  const { failed, unreachable, changed } = tallies.get(name)!;
-  return paint(failed || unreachable ? 'red' : changed ? 'yellow' : 'green', pad(cutName(name, width), width));
-}
-
-function allCounts(tally: HostTally, paint: Paint): string {
-  const words = TALLY.filter(([key]) => key !== 'unknown' || tally.unknown).map(([key, colour]) => {
-    const word = `${key}=${tally[key] ?? 0}`.padEnd(key.length + 4);
-    return tally[key] ? paint(colour, word) : word;
-  });
-  return words.join(' ').trimEnd();
-}
-
-function someCounts(tally: HostTally, paint: Paint): string {
-  return TALLY.flatMap(([key, colour]) => (tally[key] ? [paint(colour, `${key}=${tally[key]}`)] : [])).join(' ');
-}
-
-const TALLY = [
-  ['ok', 'green'],
-  ['changed', 'yellow'],
-  ['unreachable', 'magenta'],
-  ['failed', 'red'],
-  ['skipped', 'cyan'],
-  ['unknown', 'magenta'],
-] as const satisfies readonly (readonly [keyof HostTally, Style])[];
 
 /** Errors that differ in nothing but their hosts are told once, with all of these. */
 export function together(errors: readonly PlayError[]): PlayError[] {

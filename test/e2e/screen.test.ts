@@ -134,6 +134,8 @@ describe('a run in a window', () => {
     expect(await plain.status()).toBe(0);
     const without = (await plain.all({ colours: true })).join('\n');
     expect(without).toContain('+two of h1');
+    expect(without).toContain('would change: [h1] Note is there (/root/note: content)');
+    expect(without).toContain('unknown: [h1] Sign is waited for (not done in check mode)');
     expect(without).not.toContain('\u001b[3');
   });
 

@@ -131,6 +131,10 @@ describe('a script on a host', () => {
   it.each([
     ['\n# first\n  echo hello', 'echo hello'],
     ['# nothing', 'script'],
+    ['#!/bin/bash\nset -euo pipefail\n  # why\n\nset -x;\n  mkfs /dev/sdz\n', 'mkfs /dev/sdz'],
+    ['set -e; mkfs /dev/sdz', 'set -e; mkfs /dev/sdz'],
+    ['settle\necho', 'settle'],
+    ['set -e\n', 'set -e'],
     ['x'.repeat(80), 'x'.repeat(60)],
   ])('of %j is called %j', (text, id) => {
     expect(script({ text }).id).toBe(id);

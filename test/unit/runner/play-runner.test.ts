@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UnreachableError } from '../../../src/errors.ts';
 import { directory } from '../../../src/resource/directory.ts';
 import { file } from '../../../src/resource/file.ts';
-import type { Resource } from '../../../src/resource/resource.ts';
+import { ProbeError, type Resource } from '../../../src/resource/resource.ts';
 import { type HostContext, once, play, step, type Task, task } from '../../../src/runner/playbook.ts';
 import { runHere } from './run-here.ts';
 
@@ -251,10 +251,50 @@ describe('a failure', () => {
       task('fails', () => [does('2', ':'), does('3', 'echo out of luck >&2; exit 5')]),
       task('after', () => does('4', ':')),
     ]);
-    expect(ended).toEqual(['a done changed', 'a fails failed']);
+    expect(ended).toEqual(['a done changed', 'a ok ok', 'a fails failed']);
+    expect(report.tallies.get('a')).toMatchObject({ ok: 1, changed: 1, failed: 1 });
     expect(report.errors[0]).toMatchObject({ host: 'a', task: 'fails' });
     expect(report.errors[0]?.message).toBe('thing 3 failed with exit status 5: out of luck');
     expect(report.errors[0]?.next).toContain('run again');
+  });
+
+  describe('in a row of resources', () => {
+    const ok = task('ok', () => directory({ path: '/', mode: 0o755, onlyCreate: true }));
+    const due = task('due', () => does('1', ':'));
+    const blind: Resource = {
+      kind: 'thing',
+      id: 'blind',
+      compare: () => {
+        throw new ProbeError('it cannot be seen');
+      },
+    };
+    const fails = task('fails', () => does('2', 'exit 5'));
+    const sees = task('sees', () => blind);
+    const looksAgain = task('looks again', () => ({ ...does('3', ':'), follows: true }));
+    it.each<[string, Task[], object, string[]]>([
+      ['with nothing due before it', [ok, ok, fails, ok], {}, ['ok ok', 'ok ok', 'fails failed']],
+      [
+        'that looks again',
+        [ok, due, looksAgain, fails],
+        {},
+        ['ok ok', 'due changed', 'looks again changed', 'fails failed'],
+      ],
+      ['before what looks again', [ok, fails, looksAgain], {}, ['ok ok', 'fails failed']],
+      ['of a look, by which nothing is due yet', [ok, ok, sees, due], {}, ['ok ok', 'ok ok', 'sees failed']],
+      ['of a look, when what was due is not done yet', [ok, due, ok, sees], {}, ['ok ok', 'sees failed']],
+      ['of a look in check mode', [ok, sees, due], { check: true }, ['ok ok', 'sees failed']],
+      [
+        'with a task before it that wants nothing',
+        [task('none', () => []), fails],
+        {},
+        ['none skipped', 'fails failed'],
+      ],
+    ])('%s has told all that was found and done before it, in order', async (_, tasks, rest, expected) => {
+      const { ended, report } = await onOne(tasks, rest);
+      expect(ended).toEqual(expected.map((line) => `a ${line}`));
+      const counted = (status: string) => expected.filter((line) => line.endsWith(status)).length;
+      expect(report.tallies.get('a')).toMatchObject({ ok: counted(' ok'), changed: counted('changed'), failed: 1 });
+    });
   });
 
   it.each([

@@ -97,6 +97,19 @@ describe('the row of a host', () => {
         .map((row) => row.slice(0, 26)),
     ).toEqual(['* a-host…ame-01  Configura', '* a-host…ame-02  Configura']);
   });
+
+  it.each([60, 79])(
+    'keeps names different from each other in %d columns, where they differ in the middle',
+    (columns) => {
+      const hosts = Array.from({ length: 10 }, (_, n) => `very-long-host-name-number-00${n}.example.com`);
+      const lines = boardOf(hosts, [end]).lines(columns, 20);
+      expect(new Set(lines).size).toBe(hosts.length);
+      for (const line of lines) {
+        expect(line).toContain('  nothing to do');
+        expect(textWidth(line)).toBeLessThanOrEqual(columns);
+      }
+    },
+  );
 });
 
 describe('the rows of tasks, where hosts are many', () => {

@@ -96,7 +96,58 @@ describe('a run on a terminal', () => {
     const { show } = screenOn(window, { diff: true });
     const diffs = [{ path: '/etc/x', before: 'a\n', after: 'b\n' }];
     show([...begin(['h1']), taskEnd('h1', 't', 'changed', { diffs }), start('h1', 'u')]);
-    expect(withoutTimes(window.text)).toContain('[h1] t\n--- /etc/x\n+++ /etc/x\n@@ -1,1 +1,1 @@\n-a\n+b\n⠙ h1  u');
+    expect(withoutTimes(window.text)).toContain(
+      '  changed: [h1] t\n--- /etc/x\n+++ /etc/x\n@@ -1,1 +1,1 @@\n-a\n+b\n⠙ h1  u',
+    );
+  });
+
+  it('names for good what would change and what is unknown in check mode, above its board', () => {
+    const window = new Window(80, 24);
+    const { show } = screenOn(window);
+    show([
+      ...begin(['h1', 'h2']),
+      taskEnd('h1', 'Is there', 'ok'),
+      taskEnd('h1', 'Secret is there', 'would change', { summary: '/etc/x: new file' }),
+      taskEnd('h2', 'Step is done', 'unknown', { summary: 'not done in check mode' }),
+      taskEnd('h2', 'Not here', 'skipped'),
+      end,
+    ]);
+    show([runEnd({ h1: { ok: 1, changed: 1 }, h2: { skipped: 1, unknown: 1 } })]);
+    expect(withoutTimes(window.text)).toContain(
+      [
+        'First',
+        '  would change: [h1] Secret is there (/etc/x: new file)',
+        '  unknown: [h2] Step is done (not done in check mode)',
+        '✔ h1  1 ok, 1 would change  T',
+        '✔ h2  1 unknown, 1 skipped  T',
+        '',
+        'RECAP',
+      ].join('\n'),
+    );
+  });
+
+  it('names what was changed where differences are to be shown, also where there is no text to show', () => {
+    const changed = taskEnd('h1', 'User is there', 'changed', { summary: 'me: new user' });
+    const [shown, hidden] = [true, false].map((diff) => {
+      const window = new Window(80, 24);
+      const { show } = screenOn(window, { diff });
+      show([...begin(['h1']), taskEnd('h1', 'Is there'), changed, end]);
+      return withoutTimes(window.text);
+    });
+    expect(shown).toContain('First\n  changed: [h1] User is there (me: new user)\n✔ h1');
+    expect(hidden).toContain('First\n✔ h1');
+  });
+
+  it.each([1, 200])('breaks no such line between signs in a narrow window, with %d hosts', (count) => {
+    const window = new Window(40, 10);
+    const { show } = screenOn(window);
+    const hosts = Array.from({ length: count }, (_, n) => `node-${n}.example.com`);
+    const name = 'Certificate of the member is there and fits';
+    show([...begin(hosts), ...hosts.map((host) => taskEnd(host, name, 'would change', { summary: '/a/b: content' }))]);
+    show([end, runEnd(Object.fromEntries(hosts.map((host) => [host, { changed: 1 }])))]);
+    expect(window.broken).toBe(false);
+    const words = window.text.replace(/\s+/g, ' ');
+    for (const host of hosts) expect(words).toContain(`would change: [${host}] ${name} (/a/b: content)`);
   });
 
   it('has a line for each task with -v', () => {
@@ -126,7 +177,9 @@ describe('a run on a terminal', () => {
     const { show } = screenOn(window);
     const long = 'a-host-with-a-rather-long-name.example.com';
     show([...begin(['h1', long]), end, runEnd({ h1: { ok: 3, changed: 2 }, [long]: { ok: 1, failed: 1 } })]);
-    expect(window.text).toContain('RECAP\nh1            : ok=3 changed=2\na-host…le.com : ok=1 failed=1\n');
+    expect(window.text).toContain(
+      'RECAP\nh1       : ok=3 changed=2\na-host-with-a-rather-long-name.example.c\nom\n         : ok=1 failed=1\n',
+    );
   });
 
   it('leaves the cursor to be seen also where it ends in the middle of a play', async () => {
