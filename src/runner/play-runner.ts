@@ -1,6 +1,6 @@
 import { RemoteCommandError } from '../connection/errors.ts';
 import { Turns } from '../connection/turns.ts';
-import { asPlayError, PlayError, placed, UnreachableError } from '../errors.ts';
+import { asPlayError, PlayError, UnreachableError } from '../errors.ts';
 import { type Change, type Found, ProbeError, type Resource, type TextDiff } from '../resource/resource.ts';
 import { applyAll, probeAll, withBefore } from './batch.ts';
 import { CONTROL, type Listener, type TaskStatus } from './events.ts';
@@ -8,6 +8,7 @@ import type { Memory } from './memory.ts';
 import type { HostContext, HostTask, OnceTask, Outcome, ResourceTask, RunContext, Task } from './playbook.ts';
 import { paced } from './progress.ts';
 import { type Segment, type Stretch, stretches } from './segments.ts';
+import { wishesOf } from './wishes.ts';
 
 interface Row {
   task: ResourceTask;
@@ -22,7 +23,7 @@ interface Batched {
   rows: readonly Row[];
   due: readonly Due[];
   diffs: readonly TextDiff[];
-  remarks: ReadonlyMap<Row, string>;
+  remarks: ReadonlyMap<Row | ResourceTask, string>;
   /** How long each task had its host; the first of those that are looked at together has the time of looking. */
   tookMs: ReadonlyMap<string, number>;
 }
@@ -188,7 +189,7 @@ export class PlayRunner {
     let applied = 0;
     const due: Due[] = [];
     const diffs: TextDiff[] = [];
-    const remarks = new Map<Row, string>();
+    const remarks = new Map<Row | ResourceTask, string>();
     const { check } = this.#context;
     const begin = (task: string) => {
       if (task !== current) {
@@ -200,7 +201,9 @@ export class PlayRunner {
     try {
       for (const task of tasks) {
         current = task.name;
-        for (const resource of wishesOf(task, this.#hostContext(host, task))) rows.push({ task, resource });
+        const wishes = wishesOf(task, this.#hostContext(host, task));
+        if (!wishes) remarks.set(task, 'it returned nothing');
+        for (const resource of wishes ?? []) rows.push({ task, resource });
       }
       current = (rows[0]?.task ?? tasks[0]!).name;
       this.#emit({ type: 'task-start', host, task: current });
@@ -278,7 +281,7 @@ export class PlayRunner {
     const own = due.filter((one) => one.task === task);
     const ownRows = rows.filter((row) => row.task === task);
     const words = own.map(({ resource, change }) => `${resource.id}: ${change.summary}`);
-    const summary = [...words, ...ownRows.flatMap((row) => remarks.get(row) ?? [])].join('; ');
+    const summary = [...words, ...[task, ...ownRows].flatMap((one) => remarks.get(one) ?? [])].join('; ');
     const shown = diffs.filter(({ path }) => own.some(({ change }) => change.diff?.path === path));
     const began = performance.now() - (tookMs.get(task.name) ?? 0);
     this.#end(host, task, this.#batchStatus(ownRows.length, own), began, summary, shown);
@@ -372,15 +375,6 @@ function adviceFor(output: string): string {
   return 'Put right what it says, then run again: what is done already is not done twice.';
 }
 
-/** @throws PlayError that names the line of the playbook that asks for something impossible. */
-function wishesOf({ resources }: ResourceTask, context: HostContext): readonly Resource[] {
-  try {
-    return toList(resources(context));
-  } catch (error) {
-    throw placed(error);
-  }
-}
-
 function noteAll(noted: Map<string, Set<string>>, host: string, handlers: string | readonly string[] = []): void {
   for (const name of [handlers].flat()) noted.set(host, (noted.get(host) ?? new Set()).add(name));
 }
@@ -390,11 +384,6 @@ function nameOf(stretch: Stretch): string {
   if (stretch.kind === 'once') return stretch.task.name;
   const [segment] = stretch.segments;
   return segment?.kind === 'batch' ? segment.tasks[0]!.name : segment!.name;
-}
-
-function toList(resources: Resource | readonly Resource[] | undefined): readonly Resource[] {
-  if (resources === undefined) return [];
-  return Array.isArray(resources) ? resources : [resources as Resource];
 }
 
 /** Why a task is not wanted on a host; undefined where it is. */
