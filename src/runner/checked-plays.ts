@@ -37,10 +37,21 @@ function areOf(tasks: readonly Task[], kinds: readonly Task['kind'][]): boolean 
   return Array.isArray(tasks) && tasks.every((task: Task | undefined) => task && kinds.includes(task.kind));
 }
 
-/** @throws PlayError for a task that notifies a handler its play does not have: it would be forgotten in silence. */
+/**
+ * @throws PlayError for a handler that is notified and does not come: because the play has none of that name, or because
+ * its turn is over when another handler notifies it. It would be forgotten in silence.
+ */
 export function checkHandlers({ name, handlers = [] }: Play, tasks: readonly Task[]): void {
   const known = new Set(handlers.map((handler) => handler.name));
-  for (const task of tasks) {
+  for (const [index, handler] of handlers.entries()) {
+    const over = handlers.slice(0, index + 1).find((one) => notifiedBy(handler).includes(one.name));
+    if (!over) continue;
+    const message = `the handler [${handler.name}] notifies '${over.name}', which does not come after it`;
+    const next =
+      over === handler ? 'It cannot notify itself.' : `Put '${over.name}' behind it: handlers run in their order.`;
+    throw placedWhereMade(new PlayError(message, { next }), handler);
+  }
+  for (const task of [...tasks, ...handlers]) {
     const unknown = notifiedBy(task).find((handler) => !known.has(handler));
     if (unknown === undefined) continue;
     const near = suggest(unknown, known);

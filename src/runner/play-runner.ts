@@ -127,22 +127,24 @@ export class PlayRunner {
     else this.#end(host, task, 'unknown', performance.now(), `it depends on [${open}], which is unknown`);
   }
 
-  /** A host that failed keeps what it was notified of: it is told, since nobody will do it now. */
+  /**
+   * One that is notified by another stands after it, so each is asked for when its turn comes. A host that failed keeps what
+   * it was notified of: it is told, since nobody will do it now.
+   */
   async #handlers(host: string, handlers: readonly (ResourceTask | HostTask)[]): Promise<void> {
-    const due = handlers.filter(({ name }) => this.#notified.get(host)?.has(name));
-    const perhaps = handlers.filter(
-      (handler) => !due.includes(handler) && this.#perhapsNotified.get(host)?.has(handler.name),
-    );
-    for (const handler of perhaps) {
-      this.#end(host, handler, 'unknown', performance.now(), 'it depends on a task that is unknown');
-    }
-    for (const [index, handler] of due.entries()) {
-      if (this.#failed.has(host) || this.#context.signal.aborted) {
-        const left = due.slice(index).map(({ name }) => name);
-        this.#context.say(`${host}: not done, although notified: ${left.join(', ')}`, 'warning');
-        return;
+    const isDue = ({ name }: Task) => this.#notified.get(host)?.has(name) ?? false;
+    for (const [index, handler] of handlers.entries()) {
+      if (isDue(handler)) {
+        if (this.#failed.has(host) || this.#context.signal.aborted) {
+          const left = handlers.slice(index).filter(isDue);
+          const names = left.map(({ name }) => name).join(', ');
+          this.#context.say(`${host}: not done, although notified: ${names}`, 'warning');
+          return;
+        }
+        await this.#segment(host, handler.kind === 'host' ? handler : { kind: 'batch', tasks: [handler] });
+      } else if (this.#perhapsNotified.get(host)?.has(handler.name)) {
+        this.#end(host, handler, 'unknown', performance.now(), 'it depends on a task that is unknown');
       }
-      await this.#segment(host, handler.kind === 'host' ? handler : { kind: 'batch', tasks: [handler] });
     }
   }
 
