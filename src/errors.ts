@@ -91,15 +91,21 @@ export function asPlayError(error: unknown): PlayError {
     const next = cause.name === 'Error' ? {} : { next: 'This is a fault of the playbook: put it right there.' };
     return new PlayError(faultWords(cause), { ...place, code: codeLine(place), details, cause, ...next });
   }
-  const words =
-    error instanceof Error ? `unexpected: ${cause.stack ?? cause.message}` : `'${cause.message}' was thrown`;
-  return new PlayError(words, { cause, next: 'This is a fault of the playbook.' });
+  const next = 'This is a fault of the playbook.';
+  if (!(error instanceof Error)) return new PlayError(`'${cause.message}' was thrown`, { cause, next });
+  const frames = /^\s+at .*$/gm;
+  const details = (cause.stack?.match(frames) ?? []).map((frame) => frame.trim());
+  return new PlayError(`unexpected: ${cause.name}: ${cause.message}`, { cause, details, next });
 }
 
-/** The same error, with the user's own line that it came from; one that has a place already keeps it. */
-export function placed(error: unknown): PlayError {
+/**
+ * The same error, with the user's own line that it came from; one that has a place already keeps it.
+ * @param from made on that line, where the error itself was not.
+ */
+export function placed(error: unknown, from?: Error): PlayError {
   const shown = asPlayError(error);
-  const [place]: (CodePlace | undefined)[] = shown.file === undefined ? userPlaces(shown.stack ?? '') : [];
+  const { stack = '' } = from ?? shown;
+  const [place]: (CodePlace | undefined)[] = shown.file === undefined ? userPlaces(stack) : [];
   return place ? Object.assign(shown, place, { code: codeLine(place) }) : shown;
 }
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { asPlayError, InputError, PlayError } from '../errors.ts';
+import { asPlayError, ExitCode, InputError, PlayError } from '../errors.ts';
 import { type CodePlace, codeLine } from '../fault.ts';
 import { suggest } from '../inventory/suggest.ts';
 
 /** Why a playbook file could not be loaded, with the line that is at fault. Nothing was touched by then. */
 export function loadFault(thrown: unknown, file: string): PlayError {
-  if (thrown instanceof PlayError) return thrown;
+  if (thrown instanceof PlayError && thrown.exitCode === ExitCode.input) return thrown;
   if (!(thrown instanceof Error)) return asPlayError(thrown);
   const syntax = /^(?:\w*Error: )?(.*?)\s+(\/.+):(\d+):\d+\s*$/s.exec(thrown.message);
   if (syntax && /ParseError|SyntaxError/.test(`${thrown.message} ${thrown.name}`)) {

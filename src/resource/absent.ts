@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, flag, needed, type Options, text } from '../options.ts';
 import { checkedPath } from './checked-path.ts';
 import type { PathState } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
@@ -11,12 +12,15 @@ export interface AbsentWish {
   recurse?: boolean;
 }
 
+const OPTIONS: Options<AbsentWish> = { path: needed(text), recurse: flag };
+
 /**
  * A path where nothing is. Refused are `/`, the directories a system stands on, mount points and whatever has one below
  * it. What is removed is not shown as a diff: nobody said whether it is a secret.
  * @throws PlayError for a path that is empty, relative, has `..` in it, or is `/`.
  */
-export function absent({ path, recurse = false }: AbsentWish): Resource {
+export function absent(wish: AbsentWish): Resource {
+  const { path, recurse = false } = checkedOptions('absent', wish, OPTIONS);
   const checked = checkedPath(path, 'absent');
   if (/^\/+$/.test(checked)) throw new PlayError('absent does not remove /');
   const p = quote(checked);

@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, needed, type Options, text } from '../options.ts';
 import { accountName } from './account-name.ts';
 import { checkedPath } from './checked-path.ts';
 import type { Change, Resource } from './resource.ts';
@@ -10,11 +11,14 @@ export interface SystemUserWish {
   comment: string;
 }
 
+const OPTIONS: Options<SystemUserWish> = { name: needed(text), home: needed(text), comment: needed(text) };
+
 /**
  * A system user without log-in, with a group of the same name. One that is there is left as it is.
  * @throws PlayError for what the fields of /etc/passwd cannot hold.
  */
 export function systemUser(wish: SystemUserWish): Resource {
+  checkedOptions('systemUser', wish, OPTIONS);
   const name = quote(accountName(wish.name, 'user'));
   if (/[:\p{Cc}]/u.test(checkedPath(wish.home, 'a user') + wish.comment)) {
     throw new PlayError('home and comment of a user hold no colon, no line break and no other control character');

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { ScriptInput } from '../connection/connection.ts';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, code, needed, number, type Options, text } from '../options.ts';
 import { SYSTEM_DIRECTORIES } from './absent.ts';
 import { checkedPath } from './checked-path.ts';
 import { localFile } from './local-file.ts';
@@ -22,6 +23,14 @@ export interface ArchiveWish {
   onProgress?: (doneBytes: number) => void;
 }
 
+const OPTIONS: Options<ArchiveWish> = {
+  source: needed(text),
+  sizeBytes: number,
+  sha256: text,
+  dest: needed(text),
+  onProgress: code,
+};
+
 /** An archive as it is wanted, with nothing left open. */
 export type DesiredArchive = ArchiveWish & Required<Pick<ArchiveWish, 'sizeBytes' | 'sha256'>>;
 
@@ -34,6 +43,7 @@ export const ARCHIVE_MARK = '.archive.sha256';
  * @throws InputError if it cannot be read here; PlayError for what can be no path, no sum, or is a directory of the system.
  */
 export function archive(wish: ArchiveWish): Resource {
+  checkedOptions('archive', wish, OPTIONS);
   const dest = checkedPath(wish.dest, 'an archive');
   if (dest === '/' || SYSTEM_DIRECTORIES.has(dest)) {
     const next = `Give it a directory of its own: ${posix.join(dest, 'name')}.`;

@@ -1,6 +1,7 @@
 import { PlayError } from '../errors.ts';
+import { checkedOptions, list, needed, type Options, text } from '../options.ts';
 import { checkedPath } from './checked-path.ts';
-import { diffEdit, type EditOptions, textProbe } from './edited-text.ts';
+import { diffEdit, EDIT_OPTIONS, type EditOptions, textProbe } from './edited-text.ts';
 import { checkPrecautions } from './in-place.ts';
 import { folderOf } from './need.ts';
 import type { Resource } from './resource.ts';
@@ -16,11 +17,20 @@ export interface BlockInFileWish extends EditOptions {
   comment?: string;
 }
 
+const OPTIONS: Options<BlockInFileWish> = {
+  path: needed(text),
+  name: needed(text),
+  lines: needed(list(text, 'texts')),
+  comment: text,
+  ...EDIT_OPTIONS,
+};
+
 /**
  * Lines of a file between two marks of ours; what stands outside of them is not touched. A new block goes to the end.
  * @throws PlayError for a name that cannot stand in a mark, and for lines with a line break in them.
  */
-export function blockInFile({ path: given, name, lines, comment = '#', ...options }: BlockInFileWish): Resource {
+export function blockInFile(wish: BlockInFileWish): Resource {
+  const { path: given, name, lines, comment = '#', ...options } = checkedOptions('blockInFile', wish, OPTIONS);
   const path = checkedPath(given, 'a block in a file');
   checkPrecautions(options);
   if (!/^[\w.-]+( [\w.-]+)*$/.test(name)) {

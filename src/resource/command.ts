@@ -1,8 +1,10 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, list, needed, type Options, text } from '../options.ts';
 import type { Resource } from './resource.ts';
 import {
   asUser,
+  CONDITIONS,
   checkConditions,
   conditional,
   conditionsNeeds,
@@ -16,12 +18,15 @@ export interface CommandWish extends RunConditions {
   argv: readonly string[];
 }
 
+const OPTIONS: Options<CommandWish> = { argv: needed(list(text, 'texts')), ...CONDITIONS };
+
 /**
  * A program that is run, where its conditions do not keep it from being run. Without one it is run each time, and check
  * mode says `unknown`. A status other than 0 is a failure.
  * @throws PlayError where no program is named, or a condition cannot be.
  */
-export function command({ argv, ...conditions }: CommandWish): Resource {
+export function command(wish: CommandWish): Resource {
+  const { argv, ...conditions } = checkedOptions('command', wish, OPTIONS);
   const [program = ''] = argv;
   if (program === '' || program.startsWith('-'))
     throw new PlayError(`a command begins with a program, not '${program}'`);

@@ -2,9 +2,10 @@ import { createReadStream, readdirSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { InputError } from '../errors.ts';
+import { checkedOptions } from '../options.ts';
 import { checkedOwnership } from './checked-ownership.ts';
 import { checkedPath } from './checked-path.ts';
-import { CHUNK_BYTES, type CopyWish, type DesiredCopy, diffCopy, receiveTimeoutMs, sizeText } from './copy.ts';
+import { CHUNK_BYTES, type CopyWish, type DesiredCopy, diffCopy, receiveTimeoutMs, SENDING, sizeText } from './copy.ts';
 import { type DesiredDirectory, diffDirectory } from './directory.ts';
 import { localFile } from './local-file.ts';
 import { type Need, ownersOf } from './need.ts';
@@ -26,7 +27,8 @@ export interface DesiredTree {
  * that may be run here may be run there. Links to files are sent as files.
  * @throws InputError if something in it cannot be read, or is neither file nor directory; PlayError as of a copy.
  */
-export function copyTree({ source, ...wish }: CopyTreeWish): Resource {
+export function copyTree(given: CopyTreeWish): Resource {
+  const { source, ...wish } = checkedOptions('copyTree', given, SENDING);
   const path = checkedPath(wish.path, 'a copy');
   const desired = desiredTree(source, path, checkedOwnership(wish, path));
   const paths = [...desired.directories, ...desired.files].map((one) => one.path);

@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { quote } from '../connection/quote.ts';
+import { checkedOptions, mode, needed, type Options, text } from '../options.ts';
 import { checkedOwnership } from './checked-ownership.ts';
 import { checkedPath } from './checked-path.ts';
 import { newContent } from './file.ts';
-import { checkPrecautions, closedFile, inPlace, type Precautions } from './in-place.ts';
+import { checkPrecautions, closedFile, inPlace, PRECAUTIONS, type Precautions } from './in-place.ts';
 import { type LocalFile, localFile } from './local-file.ts';
 import { folderOf, ownersOf } from './need.ts';
 import { keptBytes, openPart, partProbe, RESUMED_FROM_BYTES, readPart, receivePart, restWithSums } from './part.ts';
@@ -23,6 +24,16 @@ export interface CopyWish extends Precautions {
   group?: string;
 }
 
+export const SENDING = {
+  source: needed(text),
+  path: needed(text),
+  mode: needed(mode),
+  owner: text,
+  group: text,
+} satisfies Options<Omit<CopyWish, keyof Precautions>>;
+
+const OPTIONS: Options<CopyWish> = { ...SENDING, ...PRECAUTIONS };
+
 /** A copy as it is wanted, with nothing left open. */
 export interface DesiredCopy extends Ownership, Precautions {
   path: string;
@@ -35,7 +46,8 @@ export interface DesiredCopy extends Ownership, Precautions {
  * its way goes on where it stood.
  * @throws InputError if the file cannot be read here; PlayError for what can be no path, owner or mode.
  */
-export function copy({ source, ...wish }: CopyWish): Resource {
+export function copy(given: CopyWish): Resource {
+  const { source, ...wish } = checkedOptions('copy', given, OPTIONS);
   checkPrecautions(wish);
   const path = checkedPath(wish.path, 'a copy');
   const desired: DesiredCopy = { ...wish, ...checkedOwnership(wish, path), path, from: localFile(source) };

@@ -1,4 +1,5 @@
 import { quote } from '../connection/quote.ts';
+import { checkedOptions, flag, mode, needed, type Options, text } from '../options.ts';
 import { checkedOwnership } from './checked-ownership.ts';
 import { checkedPath } from './checked-path.ts';
 import { ownersOf } from './need.ts';
@@ -18,6 +19,14 @@ export interface DirectoryWish {
   onlyCreate?: boolean;
 }
 
+const OPTIONS: Options<DirectoryWish> = {
+  path: needed(text),
+  mode: needed(mode),
+  owner: text,
+  group: text,
+  onlyCreate: flag,
+};
+
 export type DesiredDirectory = DirectoryWish & Ownership;
 
 /**
@@ -25,6 +34,7 @@ export type DesiredDirectory = DirectoryWish & Ownership;
  * @throws PlayError for what can be no path, owner or mode.
  */
 export function directory(wish: DirectoryWish): Resource {
+  checkedOptions('directory', wish, OPTIONS);
   const path = checkedPath(wish.path, 'a directory');
   const desired: DesiredDirectory = { ...wish, ...checkedOwnership(wish, path), path };
   return {

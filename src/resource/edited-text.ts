@@ -1,7 +1,8 @@
 import { quote } from '../connection/quote.ts';
+import { flag, mode, needed, type Options, object, text } from '../options.ts';
 import { checkedOwnership } from './checked-ownership.ts';
 import { desiredFile, putFile, sha256 } from './file.ts';
-import { inPlace, type Precautions } from './in-place.ts';
+import { inPlace, PRECAUTIONS, type Precautions } from './in-place.ts';
 import type { Ownership, PathState } from './path-state.ts';
 import { type Change, type Found, ProbeError } from './resource.ts';
 
@@ -15,6 +16,12 @@ export interface EditOptions extends Precautions {
   /** No diff is made of the file. Default: false. */
   secret?: boolean;
 }
+
+export const EDIT_OPTIONS: Options<EditOptions> = {
+  ...PRECAUTIONS,
+  create: object<NonNullable<EditOptions['create']>>({ mode: needed(mode), owner: text, group: text }),
+  secret: flag,
+};
 
 /** Text of a host that is edited in part. Bytes that are no UTF-8 come back as they were. */
 export interface HostText {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { quote } from '../connection/quote.ts';
+import { checkedOptions, flag, mode, needed, type Options, text, textOrSecret } from '../options.ts';
 import { Secret } from '../secret.ts';
 import { checkedOwnership } from './checked-ownership.ts';
 import { checkedPath } from './checked-path.ts';
-import { checkPrecautions, closedFile, inPlace, type Precautions } from './in-place.ts';
+import { checkPrecautions, closedFile, inPlace, PRECAUTIONS, type Precautions } from './in-place.ts';
 import { folderOf, ownersOf } from './need.ts';
 import { type Ownership, ownershipDifference, type PathState, setOwnership } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
@@ -30,6 +31,19 @@ export interface FileWish extends Precautions {
   afterwards?: string;
 }
 
+export const PLACED = {
+  path: needed(text),
+  mode: needed(mode),
+  owner: text,
+  group: text,
+  secret: flag,
+  keepForeign: text,
+  afterwards: text,
+  ...PRECAUTIONS,
+} satisfies Options<Omit<FileWish, 'content'>>;
+
+const OPTIONS: Options<FileWish> = { content: needed(textOrSecret), ...PLACED };
+
 /** A file as it is wanted, with nothing left open. */
 export interface DesiredFile extends Ownership, Precautions, Pick<FileWish, 'keepForeign' | 'afterwards'> {
   path: string;
@@ -43,7 +57,7 @@ export interface DesiredFile extends Ownership, Precautions, Pick<FileWish, 'kee
  * @throws PlayError for what can be no path, owner or mode.
  */
 export function file(wish: FileWish): Resource {
-  const desired = desiredFile(wish);
+  const desired = desiredFile(checkedOptions('file', wish, OPTIONS));
   const { path } = desired;
   const compare: Resource['compare'] = ({ stat, sum }) => diffFile(stat(path), sum(path), desired);
   return {

@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, list, needed, type Options, text } from '../options.ts';
 import { type Network, network } from './network.ts';
 import type { Change, Resource } from './resource.ts';
 
@@ -9,6 +10,8 @@ export interface FirewallWish {
   /** Addresses or networks (CIDR) that may reach them. Default: everyone. */
   from?: readonly string[];
 }
+
+const OPTIONS: Options<FirewallWish> = { ports: needed(list(text, 'texts')), from: list(text, 'texts') };
 
 type Firewall = 'firewalld' | 'ufw';
 
@@ -31,7 +34,8 @@ export interface FirewallState {
  * firewall is switched on or off, no rule is taken away; a host without an active one needs nothing, and that is said.
  * @throws PlayError for what is no port or no network.
  */
-export function firewall({ ports, from }: FirewallWish): Resource {
+export function firewall(wish: FirewallWish): Resource {
+  const { ports, from } = checkedOptions('firewall', wish, OPTIONS);
   if (ports.length === 0 || from?.length === 0)
     throw new PlayError('a firewall wants at least one port, and one network');
   const networks = from?.map(network);

@@ -1,4 +1,5 @@
 import { quote } from '../connection/quote.ts';
+import { checkedOptions, flag, needed, number, type Options, text } from '../options.ts';
 import { accountName, accountNumber } from './account-name.ts';
 import type { Change, Resource } from './resource.ts';
 
@@ -12,11 +13,14 @@ export interface GroupWish {
   present?: boolean;
 }
 
+const OPTIONS: Options<GroupWish> = { name: needed(text), gid: number, system: flag, present: flag };
+
 /**
  * A group of the host.
  * @throws PlayError for a name or a number that no group can have.
  */
 export function group(wish: GroupWish): Resource {
+  checkedOptions('group', wish, OPTIONS);
   const name = quote(accountName(wish.name, 'group'));
   if (wish.gid !== undefined) accountNumber(wish.gid, 'gid');
   return {

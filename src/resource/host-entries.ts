@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, list, needed, type Options, object, text } from '../options.ts';
 import { blockInFile } from './block-in-file.ts';
 import type { Resource } from './resource.ts';
 
@@ -12,11 +13,18 @@ export interface HostEntriesWish {
   path?: string;
 }
 
+const OPTIONS: Options<HostEntriesWish> = {
+  name: needed(text),
+  entries: needed(list(object({ address: needed(text), names: needed(list(text, 'texts')) }), '{ address, names }')),
+  path: text,
+};
+
 /**
  * A block of lines in /etc/hosts between two marks of ours; what stands outside of it is not touched.
  * @throws PlayError for what is no address, or a name that is none.
  */
-export function hostEntries({ name, entries, path = '/etc/hosts' }: HostEntriesWish): Resource {
+export function hostEntries(wish: HostEntriesWish): Resource {
+  const { name, entries, path = '/etc/hosts' } = checkedOptions('hostEntries', wish, OPTIONS);
   return { ...blockInFile({ path, name, lines: entries.map(entryLine) }), kind: 'host entries' };
 }
 

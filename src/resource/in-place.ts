@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { flag, type Options, text } from '../options.ts';
 
 /** What is done before a file takes the place of another. */
 export interface Precautions {
@@ -11,6 +12,8 @@ export interface Precautions {
   /** What was there is kept beside it, as `<path>.<time in UTC>~`. Default: false. */
   backup?: boolean;
 }
+
+export const PRECAUTIONS: Options<Precautions> = { validate: text, backup: flag };
 
 export interface Placing extends Precautions {
   path: string;

@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import { PlayError } from '../errors.ts';
+import { asExpression, checkedOptions, expression, flag, kind, needed, type Options, text } from '../options.ts';
 import { checkedPath } from './checked-path.ts';
-import { diffEdit, type Edited, type EditOptions, textProbe } from './edited-text.ts';
+import { diffEdit, EDIT_OPTIONS, type Edited, type EditOptions, textProbe } from './edited-text.ts';
 import { checkPrecautions } from './in-place.ts';
 import { folderOf } from './need.ts';
 import type { Resource } from './resource.ts';
@@ -23,12 +25,27 @@ export interface LineInFileWish extends LineWish, EditOptions {
   path: string;
 }
 
+const OPTIONS: Options<LineInFileWish> = {
+  path: needed(text),
+  line: text,
+  match: expression,
+  present: flag,
+  after: expression,
+  before: kind(
+    "a regular expression such as /^x/, or 'beginning'",
+    (value) => value === 'beginning' || types.isRegExp(value),
+    asExpression,
+  ),
+  ...EDIT_OPTIONS,
+};
+
 /**
  * One line of a file; the rest stays as it is, byte for byte. Expressions are matched against each line without its end.
  * Write `match` so that it finds the line as it will be, too, or the line is put beside what it has replaced before.
  * @throws PlayError for a line with a line break in it, and where neither line nor match is given.
  */
-export function lineInFile({ path: given, line, match, present, after, before, ...options }: LineInFileWish): Resource {
+export function lineInFile(wish: LineInFileWish): Resource {
+  const { path: given, line, match, present, after, before, ...options } = checkedOptions('lineInFile', wish, OPTIONS);
   const path = checkedPath(given, 'a line in a file');
   checkPrecautions(options);
   if (line !== undefined && /[\r\n\0]/.test(line)) {

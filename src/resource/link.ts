@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, needed, type Options, text } from '../options.ts';
 import { checkedPath } from './checked-path.ts';
 import { folderOf } from './need.ts';
 import type { PathState } from './path-state.ts';
@@ -12,11 +13,14 @@ export interface LinkWish {
   target: string;
 }
 
+const OPTIONS: Options<LinkWish> = { path: needed(text), target: needed(text) };
+
 /**
  * A symbolic link, switched atomically. A file or directory in its place is left alone and is an error.
  * @throws PlayError for what can be no path, and where no target is given.
  */
-export function link({ path: given, target }: LinkWish): Resource {
+export function link(wish: LinkWish): Resource {
+  const { path: given, target } = checkedOptions('link', wish, OPTIONS);
   const path = checkedPath(given, 'a link');
   if (target === '') throw new PlayError(`the link ${path} leads nowhere: its target is empty`);
   const compare: Resource['compare'] = ({ stat }) => diffLink(stat(path), { path, target });

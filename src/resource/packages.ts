@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, flag, list, needed, type Options, text } from '../options.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
 export interface PackagesWish {
@@ -11,6 +12,8 @@ export interface PackagesWish {
   /** Default: true. False removes them; their configuration stays. */
   present?: boolean;
 }
+
+const OPTIONS: Options<PackagesWish> = { names: needed(list(text, 'texts')), present: flag };
 
 /** A package that is asked for. */
 export interface Asked {
@@ -27,7 +30,8 @@ const APPLY_TIMEOUT_MS = 30 * 60_000;
  * when one of those is.
  * @throws PlayError for what no package can be called.
  */
-export function packages({ names, present = true }: PackagesWish): Resource {
+export function packages(wish: PackagesWish): Resource {
+  const { names, present = true } = checkedOptions('packages', wish, OPTIONS);
   if (names.length === 0) throw new PlayError('no package is named');
   const asked = names.map((name) => askedFor(name, present));
   return {

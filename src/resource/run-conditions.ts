@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { number, type Options, oneOf, record, text } from '../options.ts';
 import { accountName } from './account-name.ts';
 import { checkedPath } from './checked-path.ts';
 import type { Need } from './need.ts';
@@ -26,6 +27,17 @@ export interface RunConditions {
   /** Default: 120,000. */
   timeoutMs?: number;
 }
+
+export const CONDITIONS: Options<RunConditions> = {
+  creates: text,
+  unless: text,
+  onlyif: text,
+  inCheck: oneOf('changes', 'unknown'),
+  cwd: text,
+  env: record(text, 'texts'),
+  user: text,
+  timeoutMs: number,
+};
 
 /** @throws PlayError for what cannot be a path, a variable's name or a user. */
 export function checkConditions({ creates, cwd, env = {}, user }: RunConditions): void {

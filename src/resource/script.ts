@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, list, type Options, text as words } from '../options.ts';
 import { localFile } from './local-file.ts';
 import type { Resource } from './resource.ts';
 import {
   asUser,
+  CONDITIONS,
   checkConditions,
   conditional,
   conditionsNeeds,
@@ -24,12 +26,21 @@ export interface ScriptWish extends RunConditions {
   name?: string;
 }
 
+const OPTIONS: Options<ScriptWish> = {
+  text: words,
+  source: words,
+  args: list(words, 'texts'),
+  name: words,
+  ...CONDITIONS,
+};
+
 /**
  * A script that is run, as a command is. It is run by the interpreter of its first line (`#!`, an absolute path), or by
  * `/bin/sh`, from a file of its own that only its user can read and that is removed afterwards.
  * @throws InputError if its file cannot be read; PlayError where there is no text, or a condition cannot be.
  */
-export function script({ text: given, source, args = [], name, ...conditions }: ScriptWish): Resource {
+export function script(wish: ScriptWish): Resource {
+  const { text: given, source, args = [], name, ...conditions } = checkedOptions('script', wish, OPTIONS);
   if ((given === undefined) === (source === undefined)) {
     throw new PlayError('a script is either a text or the source of one');
   }

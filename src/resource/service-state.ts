@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, flag, needed, type Options, oneOf, text } from '../options.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
 export interface ServiceWish {
@@ -12,6 +13,13 @@ export interface ServiceWish {
   /** A masked unit cannot be started, by hand or by others. Left out, one that is to be started or enabled is unmasked. */
   masked?: boolean;
 }
+
+const OPTIONS: Options<ServiceWish> = {
+  name: needed(text),
+  state: oneOf('started', 'stopped', 'restarted', 'reloaded'),
+  enabled: flag,
+  masked: flag,
+};
 
 /** What `systemctl show` says of a unit. */
 export interface ServiceState {
@@ -28,6 +36,7 @@ export interface ServiceState {
  * @throws PlayError for a name that no unit can have, and for a masked unit that is to run.
  */
 export function service(wish: ServiceWish): Resource {
+  checkedOptions('service', wish, OPTIONS);
   const name = quote(unitName(wish.name));
   if (wish.masked && (wish.enabled || (wish.state !== undefined && wish.state !== 'stopped'))) {
     throw new PlayError(`${wish.name} cannot be masked and run`);

@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, flag, needed, type Options, text } from '../options.ts';
 import { type DesiredFile, desiredFile, diffFile } from './file.ts';
 import type { PathState } from './path-state.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
@@ -16,11 +17,14 @@ export interface UnitWish {
   present?: boolean;
 }
 
+const OPTIONS: Options<UnitWish> = { name: needed(text), content: text, keepForeign: text, present: flag };
+
 /**
  * A unit file under /etc/systemd/system that systemd has read: a file not yet read counts as different.
  * @throws PlayError for a name that no unit file can have, and where there is no content.
  */
-export function unit({ name, content, keepForeign, present = true }: UnitWish): Resource {
+export function unit(wish: UnitWish): Resource {
+  const { name, content, keepForeign, present = true } = checkedOptions('unit', wish, OPTIONS);
   if (unitName(name) !== name) throw new PlayError(`a unit file has its type in its name: ${name}.service`);
   if (present && !content) throw new PlayError(`the unit ${name} has no content`);
   const desired: DesiredFile = {
@@ -58,6 +62,7 @@ export function diffUnit(file: Change | undefined, stale: boolean): Change | und
  * @throws PlayError for a name that no unit can have.
  */
 export function enabled(name: string): Resource {
+  checkedOptions('enabled', { name }, { name: needed(text) });
   unitName(name);
   return {
     kind: 'service',

@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, needed, type Options, record, text, textOrNumber } from '../options.ts';
 import { desiredFile, diffFile } from './file.ts';
 import { type Change, ProbeError, type Resource } from './resource.ts';
 
@@ -10,12 +11,15 @@ export interface SysctlWish {
   values: Readonly<Record<string, string | number>>;
 }
 
+const OPTIONS: Options<SysctlWish> = { name: needed(text), values: needed(record(textOrNumber, 'texts and numbers')) };
+
 /**
  * Settings of the kernel: now, and by a file of /etc/sysctl.d after a boot. A setting that leaves `values` keeps its
  * running value until then.
  * @throws PlayError for names that no setting and no file can have.
  */
-export function sysctl({ name, values }: SysctlWish): Resource {
+export function sysctl(wish: SysctlWish): Resource {
+  const { name, values } = checkedOptions('sysctl', wish, OPTIONS);
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name)) throw new PlayError(`a file of sysctl.d cannot be called '${name}'`);
   const settings = new Map(Object.entries(values).map(([key, value]) => [key, checkedValue(key, String(value))]));
   const path = `/etc/sysctl.d/${name}.conf`;

@@ -1,6 +1,7 @@
+import { checkedOptions, kind, list, needed, type Options, text } from '../options.ts';
 import { revealed, Secret } from '../secret.ts';
 import { renderTemplate } from '../template/template.ts';
-import { type FileWish, file } from './file.ts';
+import { type FileWish, file, PLACED } from './file.ts';
 import type { Resource } from './resource.ts';
 
 export interface TemplateWish extends Omit<FileWish, 'content'> {
@@ -12,11 +13,19 @@ export interface TemplateWish extends Omit<FileWish, 'content'> {
   vars: object | ReadonlyMap<string, { value: unknown }>;
 }
 
+const OPTIONS: Options<TemplateWish> = {
+  template: needed(text),
+  dirs: needed(list(text, 'texts')),
+  vars: needed(kind('an object', (value) => typeof value === 'object' && value !== null)),
+  ...PLACED,
+};
+
 /**
  * A text file made from a template. A secret among the variables is put in as itself, and makes the file a secret one.
  * @throws InputError if there is no such template, it cannot be parsed, or it names what is not set.
  */
-export function template({ template: name, dirs, vars, secret, ...wish }: TemplateWish): Resource {
+export function template(given: TemplateWish): Resource {
+  const { template: name, dirs, vars, secret, ...wish } = checkedOptions('template', given, OPTIONS);
   const secrets: string[] = [];
   const named = vars instanceof Map ? Object.fromEntries([...vars].map(([key, { value }]) => [key, value])) : vars;
   const content = renderTemplate(name, open(named, secrets) as object, dirs);

@@ -1,4 +1,5 @@
 import { PlayError } from '../errors.ts';
+import { checkedOptions, flag, kind, list, needed, number, type Options, text } from '../options.ts';
 import { accountName } from './account-name.ts';
 import type { Resource } from './resource.ts';
 import { unit } from './service.ts';
@@ -24,12 +25,26 @@ export interface TimerWish {
   present?: boolean;
 }
 
+const OPTIONS: Options<TimerWish> = {
+  name: needed(text),
+  description: needed(text),
+  onCalendar: needed(
+    kind('a text or a list of texts', (value) => [value].flat().every((one) => typeof one === 'string')),
+  ),
+  command: needed(list(text, 'texts')),
+  user: text,
+  persistent: flag,
+  randomizedDelayMs: number,
+  timeoutMs: number,
+  present: flag,
+};
+
 /**
  * A command at certain times, by a timer of systemd that is started and starts at boot. Give all of it to one task.
  * @throws PlayError for a name that no unit can have, and where the command is no absolute path.
  */
 export function timer(wish: TimerWish): Resource[] {
-  unitName(wish.name);
+  unitName(checkedOptions('timer', wish, OPTIONS).name);
   const { name, present = true } = wish;
   if (!present) {
     return [

@@ -1,5 +1,6 @@
 import { quote } from '../connection/quote.ts';
 import { PlayError } from '../errors.ts';
+import { checkedOptions, flag, list, needed, number, type Options, secret, text } from '../options.ts';
 import type { Secret } from '../secret.ts';
 import { accountName, accountNumber } from './account-name.ts';
 import { checkedPath } from './checked-path.ts';
@@ -35,6 +36,22 @@ export interface UserWish {
   present?: boolean;
 }
 
+const OPTIONS: Options<UserWish> = {
+  name: needed(text),
+  uid: number,
+  group: text,
+  groups: list(text, 'texts'),
+  onlyGroups: flag,
+  shell: text,
+  home: text,
+  comment: text,
+  system: flag,
+  createHome: flag,
+  password: secret,
+  keepPassword: flag,
+  present: flag,
+};
+
 /** A user as `getent` and `id` tell it. */
 export interface UserState {
   uid: number;
@@ -52,6 +69,7 @@ export interface UserState {
  * @throws PlayError for names, numbers, paths and hashes that no account can have.
  */
 export function user(wish: UserWish): Resource {
+  checkedOptions('user', wish, OPTIONS);
   const name = quote(accountName(wish.name, 'user'));
   checkUser(wish);
   // Compared on the host: no hash comes back.

@@ -1,6 +1,8 @@
 import { InputError, PlayError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
+import { suggest } from '../inventory/suggest.ts';
+import { placedWhereMade } from './making.ts';
 import type { Play, Playbook, Plays, Task } from './playbook.ts';
 import { type Choice, isWhole } from './tags.ts';
 
@@ -18,22 +20,49 @@ export async function* oneByOne(plays: Plays): AsyncGenerator<Play> {
   }
 }
 
-/** @throws PlayError for what is no task. */
-export function checkTasks({ name }: Play, tasks: readonly Task[]): void {
-  if (Array.isArray(tasks) && tasks.every((task) => ['resources', 'host', 'once'].includes(task?.kind))) return;
-  throw new PlayError(`the play '${name}' has what is no task`, { next: 'Make tasks by task(), step() or once().' });
+/** @throws PlayError for what is no task, or no handler. */
+export function checkTasks(play: Play, tasks: readonly Task[]): void {
+  const { name, handlers = [] } = play;
+  if (!areOf(tasks, ['resources', 'host', 'once'])) {
+    const next = 'Make tasks by task(), step() or once().';
+    throw placedWhereMade(new PlayError(`the play '${name}' has what is no task`, { next }), play);
+  }
+  if (!areOf(handlers, ['resources', 'host'])) {
+    const next = 'Make handlers by task() or step().';
+    throw placedWhereMade(new PlayError(`the play '${name}' has what is no handler`, { next }), play);
+  }
 }
 
-/** @throws PlayError for a task that notifies a handler its play does not have: it would be forgotten in silence. */
+function areOf(tasks: readonly Task[], kinds: readonly Task['kind'][]): boolean {
+  return Array.isArray(tasks) && tasks.every((task: Task | undefined) => task && kinds.includes(task.kind));
+}
+
+/**
+ * @throws PlayError for a handler that is notified and does not come: because the play has none of that name, or because
+ * its turn is over when another handler notifies it. It would be forgotten in silence.
+ */
 export function checkHandlers({ name, handlers = [] }: Play, tasks: readonly Task[]): void {
   const known = new Set(handlers.map((handler) => handler.name));
-  for (const task of tasks) {
-    const notified = task.kind === 'once' ? [] : [task.notify ?? []].flat();
-    const unknown = notified.find((handler) => !known.has(handler));
-    if (unknown === undefined) continue;
-    const next = `The play's handlers are: ${[...known].join(', ') || 'none'}.`;
-    throw new PlayError(`[${task.name}] notifies '${unknown}', and the play '${name}' has no such handler`, { next });
+  for (const [index, handler] of handlers.entries()) {
+    const over = handlers.slice(0, index + 1).find((one) => notifiedBy(handler).includes(one.name));
+    if (!over) continue;
+    const message = `the handler [${handler.name}] notifies '${over.name}', which does not come after it`;
+    const next =
+      over === handler ? 'It cannot notify itself.' : `Put '${over.name}' behind it: handlers run in their order.`;
+    throw placedWhereMade(new PlayError(message, { next }), handler);
   }
+  for (const task of [...tasks, ...handlers]) {
+    const unknown = notifiedBy(task).find((handler) => !known.has(handler));
+    if (unknown === undefined) continue;
+    const near = suggest(unknown, known);
+    const next = near ? `Did you mean '${near}'?` : `The play's handlers are: ${[...known].join(', ') || 'none'}.`;
+    const message = `[${task.name}] notifies '${unknown}', and the play '${name}' has no such handler`;
+    throw placedWhereMade(new PlayError(message, { next }), task);
+  }
+}
+
+function notifiedBy(task: Task): readonly string[] {
+  return task.kind === 'once' ? [] : [task.notify ?? []].flat();
 }
 
 /** @throws InputError for a part of a playbook that is one work: what is left out might be what the rest relies on. */

@@ -1,11 +1,15 @@
 import { PlayError } from '../errors.ts';
+import { checkedOptions, mode, needed, type Options, text } from '../options.ts';
 import { type FetchWish, fetchFile, lookAtSource } from '../resource/fetch.ts';
+import { placedWhereMade } from './making.ts';
 import { type HostContext, type HostTask, type StepOptions, step } from './playbook.ts';
 
 export interface FetchOptions extends Omit<StepOptions, 'check'> {
   /** A file that is not there skips the task on that host. Default: it is an error. */
   optional?: boolean;
 }
+
+const WISH: Options<FetchWish> = { path: needed(text), dest: needed(text), mode };
 
 /**
  * A task that brings a file of each host to the control machine, where the sum differs from what is there. Check mode
@@ -18,10 +22,10 @@ export function fetch(
   { optional = false, ...options }: FetchOptions = {},
 ): HostTask {
   const takenBy = new Map<string, string>();
-  return step(
+  const task: HostTask = step(
     name,
     async (context) => {
-      const wanted = wish(context);
+      const wanted = checked(wish(context), task);
       const { path, dest } = wanted;
       const other = takenBy.get(dest);
       if (other !== undefined && other !== context.host) {
@@ -43,4 +47,14 @@ export function fetch(
     },
     { ...options, check: 'run' },
   );
+  return task;
+}
+
+/** @throws PlayError that names the line of the playbook. */
+function checked(wish: FetchWish, task: HostTask): FetchWish {
+  try {
+    return checkedOptions('fetch', wish, WISH);
+  } catch (error) {
+    throw placedWhereMade(error, task);
+  }
 }

@@ -1,6 +1,6 @@
 import { RemoteCommandError } from '../connection/errors.ts';
 import { Turns } from '../connection/turns.ts';
-import { asPlayError, PlayError, placed, UnreachableError } from '../errors.ts';
+import { asPlayError, PlayError, UnreachableError } from '../errors.ts';
 import { type Change, type Found, ProbeError, type Resource, type TextDiff } from '../resource/resource.ts';
 import { applyAll, probeAll, withBefore } from './batch.ts';
 import { CONTROL, type Listener, type TaskStatus } from './events.ts';
@@ -9,6 +9,7 @@ import { needsLook, withNeeds } from './needs.ts';
 import type { HostContext, HostTask, OnceTask, Outcome, ResourceTask, RunContext, Task } from './playbook.ts';
 import { paced } from './progress.ts';
 import { type Segment, type Stretch, stretches } from './segments.ts';
+import { wishesOf } from './wishes.ts';
 
 interface Row {
   task: ResourceTask;
@@ -23,7 +24,7 @@ interface Batched {
   rows: readonly Row[];
   due: readonly Due[];
   diffs: readonly TextDiff[];
-  remarks: ReadonlyMap<Row, string>;
+  remarks: ReadonlyMap<Row | ResourceTask, string>;
   /** How long each task had its host; the first of those that are looked at together has the time of looking. */
   tookMs: ReadonlyMap<string, number>;
 }
@@ -127,22 +128,24 @@ export class PlayRunner {
     else this.#end(host, task, 'unknown', performance.now(), `it depends on [${open}], which is unknown`);
   }
 
-  /** A host that failed keeps what it was notified of: it is told, since nobody will do it now. */
+  /**
+   * One that is notified by another stands after it, so each is asked for when its turn comes. A host that failed keeps what
+   * it was notified of: it is told, since nobody will do it now.
+   */
   async #handlers(host: string, handlers: readonly (ResourceTask | HostTask)[]): Promise<void> {
-    const due = handlers.filter(({ name }) => this.#notified.get(host)?.has(name));
-    const perhaps = handlers.filter(
-      (handler) => !due.includes(handler) && this.#perhapsNotified.get(host)?.has(handler.name),
-    );
-    for (const handler of perhaps) {
-      this.#end(host, handler, 'unknown', performance.now(), 'it depends on a task that is unknown');
-    }
-    for (const [index, handler] of due.entries()) {
-      if (this.#failed.has(host) || this.#context.signal.aborted) {
-        const left = due.slice(index).map(({ name }) => name);
-        this.#context.say(`${host}: not done, although notified: ${left.join(', ')}`, 'warning');
-        return;
+    const isDue = ({ name }: Task) => this.#notified.get(host)?.has(name) ?? false;
+    for (const [index, handler] of handlers.entries()) {
+      if (isDue(handler)) {
+        if (this.#failed.has(host) || this.#context.signal.aborted) {
+          const left = handlers.slice(index).filter(isDue);
+          const names = left.map(({ name }) => name).join(', ');
+          this.#context.say(`${host}: not done, although notified: ${names}`, 'warning');
+          return;
+        }
+        await this.#segment(host, handler.kind === 'host' ? handler : { kind: 'batch', tasks: [handler] });
+      } else if (this.#perhapsNotified.get(host)?.has(handler.name)) {
+        this.#end(host, handler, 'unknown', performance.now(), 'it depends on a task that is unknown');
       }
-      await this.#segment(host, handler.kind === 'host' ? handler : { kind: 'batch', tasks: [handler] });
     }
   }
 
@@ -190,7 +193,7 @@ export class PlayRunner {
     let applied = 0;
     const due: Due[] = [];
     const diffs: TextDiff[] = [];
-    const remarks = new Map<Row, string>();
+    const remarks = new Map<Row | ResourceTask, string>();
     const { check } = this.#context;
     const begin = (task: ResourceTask) => {
       if (task !== current) {
@@ -208,7 +211,9 @@ export class PlayRunner {
     try {
       for (const task of tasks) {
         current = task;
-        for (const resource of wishesOf(task, this.#hostContext(host, task))) rows.push({ task, resource });
+        const wishes = wishesOf(task, this.#hostContext(host, task));
+        if (!wishes) remarks.set(task, 'it returned nothing');
+        for (const resource of wishes ?? []) rows.push({ task, resource });
       }
       current = rows[0]?.task ?? tasks[0]!;
       this.#emit({ type: 'task-start', host, task: current.name });
@@ -280,7 +285,7 @@ export class PlayRunner {
     const own = due.filter((one) => one.task === task);
     const ownRows = rows.filter((row) => row.task === task);
     const words = own.map(({ resource, change }) => `${resource.id}: ${change.summary}`);
-    const summary = [...words, ...ownRows.flatMap((row) => remarks.get(row) ?? [])].join('; ');
+    const summary = [...words, ...[task, ...ownRows].flatMap((one) => remarks.get(one) ?? [])].join('; ');
     const shown = diffs.filter(({ path }) => own.some(({ change }) => change.diff?.path === path));
     const began = performance.now() - (tookMs.get(task.name) ?? 0);
     this.#end(host, task, this.#batchStatus(ownRows.length, own), began, summary, shown);
@@ -374,15 +379,6 @@ function adviceFor(output: string): string {
   return 'Put right what it says, then run again: what is done already is not done twice.';
 }
 
-/** @throws PlayError that names the line of the playbook that asks for something impossible. */
-function wishesOf({ resources }: ResourceTask, context: HostContext): readonly Resource[] {
-  try {
-    return toList(resources(context));
-  } catch (error) {
-    throw placed(error);
-  }
-}
-
 function noteAll(noted: Map<string, Set<string>>, host: string, handlers: string | readonly string[] = []): void {
   for (const name of [handlers].flat()) noted.set(host, (noted.get(host) ?? new Set()).add(name));
 }
@@ -392,11 +388,6 @@ function nameOf(stretch: Stretch): string {
   if (stretch.kind === 'once') return stretch.task.name;
   const [segment] = stretch.segments;
   return segment?.kind === 'batch' ? segment.tasks[0]!.name : segment!.name;
-}
-
-function toList(resources: Resource | readonly Resource[] | undefined): readonly Resource[] {
-  if (resources === undefined) return [];
-  return Array.isArray(resources) ? resources : [resources as Resource];
 }
 
 /** Why a task is not wanted on a host; undefined where it is. */

@@ -1,9 +1,23 @@
 import type { Connection } from '../connection/connection.ts';
 import type { Inventory, Variable } from '../inventory/inventory.ts';
+import {
+  checkedOptions,
+  code,
+  flag,
+  kind,
+  list,
+  needed,
+  number,
+  type Options,
+  object,
+  oneOf,
+  text,
+} from '../options.ts';
 import type { Resource } from '../resource/resource.ts';
 import type { Secret } from '../secret.ts';
 import type { NamedDeclaration, ValuesOf, Variables } from '../variables/declaration.ts';
 import type { MessageData, TaskStatus } from './events.ts';
+import { made } from './making.ts';
 
 /** What a playbook may know and use of the run it is in. */
 export interface RunContext<V extends Variables = Variables> {
@@ -181,18 +195,77 @@ export interface Playbook<V extends Variables = Variables> {
   plays(run: RunContext<V>): Plays | Promise<Plays>;
 }
 
-/** Declares a playbook: the default export of a file under `playbooks/`. */
+const PLAYBOOK: Options<Playbook> = {
+  name: needed(text),
+  description: needed(text),
+  hosts: needed(text),
+  variables: kind('an object of variables', (value) => typeof value === 'object'),
+  alsoReads: kind('a list of variables', Array.isArray),
+  become: flag,
+  lock: flag,
+  whole: flag,
+  plays: needed(code),
+};
+
+const listOrFunction = (what: string) =>
+  kind<never>(`a list of ${what}, or a function`, (value) => Array.isArray(value) || typeof value === 'function');
+const textOrTexts = kind<never>('a text or a list of texts', (value) =>
+  [value].flat().every((one) => typeof one === 'string'),
+);
+
+const PLAY: Options<Play> = {
+  name: needed(text),
+  hosts: listOrFunction('hosts'),
+  tasks: needed(listOrFunction('tasks')),
+  gather: flag,
+  anyErrorFatal: flag,
+  handlers: kind('a list of tasks', Array.isArray),
+  serial: kind("a number, a percentage such as '30%', or a list of those", (value) =>
+    [value].flat().every((one) => typeof one === 'number' || /^\d+(\.\d+)?%?$/.test(String(one))),
+  ),
+  tags: list(text, 'texts'),
+  when: code,
+};
+
+const TASK_OPTIONS: Options<TaskOptions> = {
+  when: code,
+  tags: list(text, 'texts'),
+  notify: textOrTexts,
+  delegateTo: code,
+};
+
+const TASK: Options<Omit<ResourceTask, 'kind'>> = { name: needed(text), resources: needed(code), ...TASK_OPTIONS };
+
+const CHECK = oneOf('run', 'skip', 'unknown');
+
+const STEP: Options<Omit<HostTask, 'kind'>> = {
+  name: needed(text),
+  run: needed(code),
+  check: needed(CHECK),
+  retries: object<NonNullable<StepOptions['retries']>>({ times: needed(number), delayMs: needed(number), until: code }),
+  ...TASK_OPTIONS,
+};
+
+const ONCE: Options<Omit<OnceTask, 'kind'>> = {
+  name: needed(text),
+  run: needed(code),
+  check: needed(CHECK),
+  tags: list(text, 'texts'),
+};
+
+/** Declares a playbook: the default export of a file under `playbooks/`. @throws PlayError for what can be none. */
 export function playbook<const V extends Variables = Record<never, never>>(definition: Playbook<V>): Playbook {
-  return definition as unknown as Playbook;
+  return checkedOptions('playbook', definition as unknown as Playbook, PLAYBOOK);
 }
 
+/** @throws PlayError for options that a play does not have, or that are of the wrong kind; so do the others below. */
 export function play(name: string, rest: Omit<Play, 'name'>): Play {
-  return { name, ...rest };
+  return made(checkedOptions(`play '${name}'`, { name, ...rest }, PLAY));
 }
 
 /** A task that says which state it wants. Neighbouring ones are probed, and applied, in one round trip for each host. */
 export function task(name: string, resources: ResourceTask['resources'], options: TaskOptions = {}): ResourceTask {
-  return { kind: 'resources', name, resources, ...options };
+  return made({ kind: 'resources', ...checkedOptions(`task '${name}'`, { name, resources, ...options }, TASK) });
 }
 
 /** A task that does something on each host. */
@@ -201,7 +274,7 @@ export function step(
   run: HostTask['run'],
   { check = 'unknown', ...options }: StepOptions = {},
 ): HostTask {
-  return { kind: 'host', name, check, run, ...options };
+  return made({ kind: 'host', ...checkedOptions(`step '${name}'`, { name, check, run, ...options }, STEP) });
 }
 
 /** A task that is done once for the run, when all hosts have come to it. */
@@ -210,5 +283,5 @@ export function once(
   run: OnceTask['run'],
   { check = 'unknown', ...options }: OnceOptions = {},
 ): OnceTask {
-  return { kind: 'once', name, check, run, ...options };
+  return made({ kind: 'once', ...checkedOptions(`once '${name}'`, { name, check, run, ...options }, ONCE) });
 }

@@ -75,7 +75,9 @@ describe('anything that was thrown', () => {
   it('is a fault of ours where no line of anybody else is in it, with all that is known', () => {
     const thrown = new TypeError('oops');
     thrown.stack = `TypeError: oops\n    at f (node:internal/x:1:2)\n    at g (/p/node_modules/y/z.js:1:2)`;
-    expect(asPlayError(thrown).message).toBe(`unexpected: ${thrown.stack}`);
+    const { message, details } = asPlayError(thrown);
+    expect(message).toBe('unexpected: TypeError: oops');
+    expect(details).toEqual(['at f (node:internal/x:1:2)', 'at g (/p/node_modules/y/z.js:1:2)']);
   });
 
   it('is kept as the cause', () => {

@@ -107,6 +107,11 @@ describe('a playbook', () => {
       { message: "'etcd-play' has no 'stepp'", line: 3, code: '  stepp as other,', next: 'Did you mean step?' },
     ],
     [
+      'has an option that no playbook has',
+      `import { playbook } from 'etcd-play';\nexport default playbook({\n  name: 'x',\n  description: '',\n  hosst: 'all' });`,
+      { message: "playbook has no option 'hosst'", line: 2, next: 'Did you mean hosts?' },
+    ],
+    [
       'fails while it is read',
       `interface A {\n  a: string;\n}\nconst a = undefined as unknown as A;\nexport default { x: a.a };`,
       {

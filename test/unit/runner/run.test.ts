@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { InputError, PlayError, UnreachableError } from '../../../src/errors.ts';
 import { directory } from '../../../src/resource/directory.ts';
 import type { RunEvent } from '../../../src/runner/events.ts';
-import { once, play, step, task } from '../../../src/runner/playbook.ts';
+import { fetch } from '../../../src/runner/fetch.ts';
+import { once, type Play, play, step, task } from '../../../src/runner/playbook.ts';
 import { isAlive } from '../connection/alive.ts';
 import { runHere } from './run-here.ts';
 
@@ -181,6 +182,74 @@ describe('a playbook that no compiler has looked at', () => {
     const { report, ended } = await runHere([play('p', { tasks: [ok, undefined as never] })]);
     expect(report.errors[0]?.message).toBe("the play 'p' has what is no task");
     expect(ended).toEqual([]);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['no task', () => play('p', { tasks: [5 as never] })],
+    ['no handler', () => play('p', { tasks: [ok], handlers: [once('h', () => undefined) as never] })],
+    ["has no option 'taskss'", () => play('p', { taskss: [] } as never)],
+    ["has no option 'handler'", () => play('p', { tasks: [], handler: [] } as never)],
+    ['serial must be a number, a percentage', () => play('p', { tasks: [], serial: 'x%' as never })],
+    ["tags must be a list of texts, not 'web'", () => play('p', { tasks: [], tags: 'web' as never })],
+    ["has no option 'notfy'", () => play('p', { tasks: [task('t', () => [], { notfy: 'h' } as never)] })],
+    ['resources must be a function', () => play('p', { tasks: [task('t', {} as never)] })],
+    ['run must be a function', () => play('p', { tasks: [step('t', undefined as never)] })],
+    [
+      'retries.delayMs must be a number, and is not given',
+      () => play('p', { tasks: [step('t', () => undefined, { retries: { times: 2 } as never })] }),
+    ],
+    ["has no option 'notify'", () => play('p', { tasks: [once('t', () => undefined, { notify: 'h' } as never)] })],
+    ['no such handler', () => play('p', { tasks: [step('t', () => undefined, { notify: 'h' })] })],
+  ])('is told with its own line: %s', async (message, make) => {
+    const { report } = await runHere(() => [make() as Play]);
+    expect(report.errors[0]?.message).toContain(message);
+    expect(report.errors[0]).toMatchObject({
+      file: fileURLToPath(import.meta.url),
+      code: expect.stringMatching(/play\(|task\(|step\(|once\(/),
+    });
+  });
+
+  it.each<[message: string, next: string, resources: () => unknown]>([
+    ['this one gives a promise', 'Leave out async', async () => directory({ path: '/tmp', mode: 0o1777 })],
+    ['this one gives a promise', 'Leave out async', () => Promise.reject(new Error('nobody waits for it'))],
+    ["this one has 'text'", 'Return what file()', () => 'text'],
+    [
+      'this one has undefined in its list',
+      'Leave it out',
+      () => [directory({ path: '/tmp', mode: 0o1777 }), undefined],
+    ],
+    ['this one has false in its list', 'Leave it out', () => [false]],
+    ['this one has a list in its list', 'Put its elements there', () => [[directory({ path: '/tmp', mode: 0o1777 })]]],
+  ])('is told where a task was made that gives no resources: %s', async (message, next, resources) => {
+    const { report, ended } = await runHere([
+      play('p', { hosts: ['a'], tasks: [task('told here', resources as never)] }),
+    ]);
+    expect(ended).toEqual(['a told here failed']);
+    expect(report.errors[0]?.message).toContain(message);
+    expect(report.errors[0]?.next).toContain(next);
+    expect(report.errors[0]?.code).toContain("task('told here'");
+  });
+
+  it('is told where a file is fetched that has no place here', async () => {
+    const tasks = [fetch('log', () => ({ path: '/etc/hostname', to: '/tmp/x' }) as never)];
+    const { report } = await runHere([play('p', { hosts: ['a'], tasks })]);
+    expect(report.errors[0]).toMatchObject({
+      message: "fetch has no option 'to'",
+      file: fileURLToPath(import.meta.url),
+    });
+  });
+
+  it('and returns nothing where it has a list is passed over with the reason', async () => {
+    const tasks = [
+      task('forgot to return', () => void directory({ path: '/tmp', mode: 0o1777 }) as never),
+      task('wants nothing', () => []),
+    ];
+    const { events } = await runHere([play('p', { hosts: ['a'], tasks })]);
+    const told = events.flatMap((event) => (event.type === 'task-end' ? [[event.status, event.summary]] : []));
+    expect(told).toEqual([
+      ['skipped', 'it returned nothing'],
+      ['skipped', ''],
+    ]);
   });
 });
 

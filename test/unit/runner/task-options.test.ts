@@ -38,7 +38,8 @@ async function run(plays: Play[], more: { check?: boolean; tags?: string[]; skip
   return { report, seen, said };
 }
 
-const changes = (name: string, notify?: string) => step(name, () => ({ changed: true }), notify ? { notify } : {});
+const changes = (name: string, notify?: string | string[]) =>
+  step(name, () => ({ changed: true }), notify ? { notify } : {});
 const mode = 0o644;
 
 describe('when', () => {
@@ -95,6 +96,41 @@ describe('handlers', () => {
       'c restart changed',
     ]);
     expect(said).toEqual(['b: not done, although notified: restart']);
+  });
+
+  it('may notify each other, in their order', async () => {
+    const plan = play('p', {
+      hosts: ['a'],
+      tasks: [changes('one', 'first')],
+      handlers: [changes('first', 'third'), changes('second'), changes('third', 'last'), step('last', () => undefined)],
+    });
+    expect((await run([plan])).seen).toEqual(['a one changed', 'a first changed', 'a third changed', 'a last ok']);
+    expect((await run([plan], { check: true })).seen).toEqual(
+      ['one', 'first', 'third', 'last'].map((name) => `a ${name} unknown`),
+    );
+  });
+
+  it('that notify each other are left undone together where one fails', async () => {
+    const fails = step('fails', () => {
+      throw new Error('no');
+    });
+    const plan = play('p', {
+      hosts: ['a'],
+      tasks: [changes('one', ['first', 'fails', 'last'])],
+      handlers: [changes('first', 'then'), fails, changes('then'), changes('last'), changes('never')],
+    });
+    expect((await run([plan])).said).toEqual(['a: not done, although notified: then, last']);
+  });
+
+  it.each<[string, string, Play['handlers']]>([
+    ['before it', "Put 'first' behind it", [changes('first'), changes('second', 'first')]],
+    ['itself', 'It cannot notify itself', [changes('first', 'first')]],
+    ['nobody', 'handlers are: first', [changes('first', 'elsewhere')]],
+  ])('cannot notify %s: it is refused before anything is done', async (_, next, handlers) => {
+    const { report, seen } = await run([play('p', { tasks: [changes('one')], handlers: handlers! })]);
+    expect(seen).toEqual([]);
+    expect(report.errors[0]?.next).toContain(next);
+    expect(report.errors[0]?.file).toContain('task-options.test');
   });
 
   it('must exist: a name that nobody answers to is an error, not silence', async () => {
