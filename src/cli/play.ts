@@ -8,6 +8,7 @@ import type { Choice } from '../runner/tags.ts';
 import { auditScreen } from '../screen/audit.ts';
 import { LastWords } from '../screen/last-words.ts';
 import { legible, legibleName } from '../screen/legible.ts';
+import { recordedWords } from '../screen/recorded-words.ts';
 import type { Screen, ScreenOptions } from '../screen/screen.ts';
 import { several } from '../screen/several.ts';
 import { veiled } from '../screen/veil.ts';
@@ -95,7 +96,7 @@ async function run(
       next: 'Leave out --step, or use --tags or --start-at-task to choose tasks.',
     });
   }
-  const screen = await openScreen(args, chosen.step);
+  const screen = await openScreen(args, chosen.step, playbook);
   for (const warning of inventory.warnings) {
     screen.listener({ type: 'message', level: 'warning', text: warningText(warning) });
   }
@@ -158,10 +159,11 @@ function listOf(words: readonly string[]): string[] {
 }
 
 /** What the user sees, and the record that every run leaves. */
-async function openScreen(args: RunArguments, stepping: boolean): Promise<Screen> {
+async function openScreen(args: RunArguments, stepping: boolean, playbook: Playbook): Promise<Screen> {
   const shown = await openShown(args, stepping);
   const warn = (text: string) => shown.listener({ type: 'message', level: 'warning', text });
-  const record = veiled(auditScreen(process.argv.slice(2), warn), legible);
+  const words = recordedWords(process.argv.slice(2), args.extraVars, playbook);
+  const record = veiled(auditScreen(words, warn), legible);
   return veiled(several(shown, record), conceal);
 }
 
