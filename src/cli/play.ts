@@ -100,10 +100,15 @@ async function run(
   for (const warning of inventory.warnings) {
     screen.listener({ type: 'message', level: 'warning', text: warningText(warning) });
   }
-  const password = args.askPass ? new Secret(await askSecret('SSH password: ')) : undefined;
+  const password = args.askPass
+    ? new Secret(await askSecret('SSH password: ', 'Set ansible_password in the inventory, or log in with a key.'))
+    : undefined;
   const becomePassword = args.askBecomePass
     ? new Secret(
-        (await askSecret(password ? 'BECOME password [the same]: ' : 'BECOME password: ')) ||
+        (await askSecret(
+          password ? 'BECOME password [the same]: ' : 'BECOME password: ',
+          'Set ansible_become_password in the inventory.',
+        )) ||
           (password?.reveal() ?? ''),
       )
     : undefined;
@@ -126,7 +131,9 @@ async function run(
         hostKeyChecking: args.hostKeyChecking,
       },
       forks: args.forks,
-      askSecret: process.stdin.isTTY ? async (question) => new Secret(await askSecret(question)) : undefined,
+      askSecret: process.stdin.isTTY
+        ? async (question) => new Secret(await askSecret(question, 'Run it where there is a terminal.'))
+        : undefined,
       templateDirs: searchFolders('templates', inventoryDirs),
       signal: stop.signal,
       listener: heard.listener,
