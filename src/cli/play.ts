@@ -44,8 +44,9 @@ const ALL_OF_IT: ChoiceArguments = {
 /** `play exec` and `play ping`: a playbook of one step, made from the command line. */
 export async function runAdHoc(kind: 'exec' | 'ping', args: AdHocArguments): Promise<number> {
   const { execPlaybook, pingPlaybook } = await import('./exec.ts');
-  const { pattern, become, '--': words = [] } = args;
-  const playbook = kind === 'exec' ? execPlaybook(pattern, words, become) : pingPlaybook(pattern, become);
+  const { pattern, become, taskTimeout, '--': words = [] } = args;
+  const timeoutMs = taskTimeout && taskTimeout * 1000;
+  const playbook = kind === 'exec' ? execPlaybook(pattern, words, become, timeoutMs) : pingPlaybook(pattern, become);
   return run(args, ALL_OF_IT, `play ${kind} ${pattern}`, () => ({ load: async () => playbook })).catch((error) => {
     // The pattern is not a playbook's own, so there is nothing to say of what it is for.
     throw error instanceof InputError && error.cause instanceof InputError ? error.cause : error;
