@@ -39,6 +39,8 @@ export interface PlayArguments extends RunArguments, ChoiceArguments {
 export interface AdHocArguments extends RunArguments {
   pattern: string;
   become: boolean;
+  /** Of `exec`, in seconds; undefined: as long as it takes. */
+  taskTimeout?: number | undefined;
   /** The words behind `--`. */
   '--'?: string[];
 }

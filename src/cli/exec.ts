@@ -2,8 +2,16 @@ import { quote } from '../connection/quote.ts';
 import { InputError, PlayError } from '../errors.ts';
 import { type Playbook, play, playbook, step } from '../runner/playbook.ts';
 
+/** Scripts of playbooks run in `/`; who gives a command by hand is at home, as with ssh. A home that is not there is no error. */
+const AT_HOME = 'cd "${HOME:-/}" 2>/dev/null';
+
 /** `play exec PATTERN -- COMMAND`: one command on every host; what it printed stands under the host's name. */
-export function execPlaybook(pattern: string, words: readonly string[], become: boolean): Playbook {
+export function execPlaybook(
+  pattern: string,
+  words: readonly string[],
+  become: boolean,
+  timeoutMs = Number.POSITIVE_INFINITY,
+): Playbook {
   if (words.length === 0) {
     throw new InputError('there is no command to run', { next: 'Say: play exec etcd -i hosts.ini -- uptime' });
   }
@@ -20,7 +28,7 @@ export function execPlaybook(pattern: string, words: readonly string[], become: 
         gather: true,
         tasks: [
           step(command, async ({ host, connect }) => {
-            const { code, stdout, stderr } = await (await connect()).run(command);
+            const { code, stdout, stderr } = await (await connect()).run(`${AT_HOME}\n${command}`, { timeoutMs });
             const said = [stdout, stderr].map((text) => text.trimEnd()).filter(Boolean);
             run.say([`${host} (exit ${code})`, ...said].join('\n'), 'info', { host, code, stdout, stderr });
             if (code !== 0) throw new PlayError(`ended with exit status ${code}`);

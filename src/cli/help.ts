@@ -43,11 +43,16 @@ function variableLines(variables: readonly NamedDeclaration[], width: number): s
   const beside = width - column >= 30;
   const indent = ' '.repeat(beside ? column : 6);
   return variables.flatMap((variable) => {
-    const lines = wrapped(`${variable.description} [${facts(variable)}]`.replaceAll('`', ''), width - indent.length);
+    const lines = wrapped(`${plain(variable.description)} [${facts(variable)}]`, width - indent.length);
     const [first = '', ...rest] = lines.map((line) => indent + line);
     const head = `  ${variable.name}`;
     return beside ? [head.padEnd(column) + first.trimStart(), ...rest] : [head, first, ...rest];
   });
+}
+
+/** Words that were written for Markdown. A value is shown as it is. */
+function plain(text: string): string {
+  return text.replaceAll('`', '');
 }
 
 /** Type and default of a variable, in words. */
@@ -55,7 +60,7 @@ function facts(variable: NamedDeclaration): string {
   const { kind, required, example, aliases = [] } = variable;
   const unset = defaultText(variable);
   return [
-    kind.type,
+    plain(kind.type),
     ...(required ? ['must be set'] : []),
     ...(unset === undefined ? [] : [`default: ${unset}`]),
     ...(example === undefined || unset === example ? [] : [`such as ${example}`]),
@@ -64,7 +69,7 @@ function facts(variable: NamedDeclaration): string {
 }
 
 function defaultText({ kind, otherwise, default: value }: NamedDeclaration): string | undefined {
-  if (otherwise !== undefined) return otherwise;
+  if (otherwise !== undefined) return plain(otherwise);
   if (value === undefined) return undefined;
   const text = kind.write?.(value) ?? String(value);
   return text === '' ? 'empty' : text;

@@ -14,6 +14,7 @@ import {
   AD_HOC_OPTIONS,
   BACKUPS_OPTIONS,
   COMMANDS,
+  EXEC_OPTIONS,
   INVENTORY_OPTIONS,
   type OptionTable,
   PLAY_OPTIONS,
@@ -51,7 +52,7 @@ async function main(argv: string[]): Promise<number> {
     .command(
       'exec <pattern>',
       'run a command on hosts: play exec PATTERN -i INVENTORY -- COMMAND',
-      (command: Argv) => patternOf(taking(AD_HOC_OPTIONS)(command)),
+      (command: Argv) => patternOf(taking(EXEC_OPTIONS)(command)),
       async (args) => {
         exitCode = await (await import('./play.ts')).runAdHoc('exec', args as unknown as AdHocArguments);
       },

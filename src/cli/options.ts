@@ -23,6 +23,15 @@ function forksOf(given: number | number[] | undefined): number | undefined {
   throw new InputError('--forks needs a whole number from 1 on');
 }
 
+/** More milliseconds than this no timer can count. */
+const MOST_SECONDS = 2_147_483;
+
+function secondsOf(given: number | number[] | undefined): number | undefined {
+  const seconds = lastOf(given);
+  if (seconds === undefined || (Number.isInteger(seconds) && seconds > 0 && seconds <= MOST_SECONDS)) return seconds;
+  throw new InputError(`--task-timeout needs a whole number of seconds, from 1 to ${MOST_SECONDS}`);
+}
+
 /** What is printed: rows, lines, or JSON. */
 const outputOf = (describe: string): Options => ({
   choices: ['auto', 'lines', 'json'] as const,
@@ -85,6 +94,16 @@ export const PLAY_OPTIONS: OptionTable = {
 
 export const AD_HOC_OPTIONS: OptionTable = { ...RUN, become: { alias: 'b', ...flag('become root') } };
 
+export const EXEC_OPTIONS: OptionTable = {
+  ...AD_HOC_OPTIONS,
+  'task-timeout': {
+    type: 'number',
+    requiresArg: true,
+    describe: 'seconds that the command may take (as long as it does)',
+    coerce: secondsOf,
+  },
+};
+
 export const INVENTORY_OPTIONS: OptionTable = {
   ...SOURCE_OPTIONS,
   list: flag('all groups, hosts and variables, in JSON'),
@@ -104,7 +123,7 @@ export const SCHEDULE_OPTIONS: OptionTable = { ...SOURCE_OPTIONS, ...SCHEDULE };
 export const COMMANDS: Readonly<Record<string, OptionTable>> = {
   list: SHOW_OPTIONS,
   runs: SHOW_OPTIONS,
-  exec: AD_HOC_OPTIONS,
+  exec: EXEC_OPTIONS,
   ping: AD_HOC_OPTIONS,
   inventory: INVENTORY_OPTIONS,
   backups: BACKUPS_OPTIONS,

@@ -8,6 +8,7 @@ import type { Choice } from '../runner/tags.ts';
 import { auditScreen } from '../screen/audit.ts';
 import { LastWords } from '../screen/last-words.ts';
 import { legible, legibleName } from '../screen/legible.ts';
+import { recordedWords } from '../screen/recorded-words.ts';
 import type { Screen, ScreenOptions } from '../screen/screen.ts';
 import { several } from '../screen/several.ts';
 import { veiled } from '../screen/veil.ts';
@@ -43,8 +44,9 @@ const ALL_OF_IT: ChoiceArguments = {
 /** `play exec` and `play ping`: a playbook of one step, made from the command line. */
 export async function runAdHoc(kind: 'exec' | 'ping', args: AdHocArguments): Promise<number> {
   const { execPlaybook, pingPlaybook } = await import('./exec.ts');
-  const { pattern, become, '--': words = [] } = args;
-  const playbook = kind === 'exec' ? execPlaybook(pattern, words, become) : pingPlaybook(pattern, become);
+  const { pattern, become, taskTimeout, '--': words = [] } = args;
+  const timeoutMs = taskTimeout && taskTimeout * 1000;
+  const playbook = kind === 'exec' ? execPlaybook(pattern, words, become, timeoutMs) : pingPlaybook(pattern, become);
   return run(args, ALL_OF_IT, `play ${kind} ${pattern}`, () => ({ load: async () => playbook })).catch((error) => {
     // The pattern is not a playbook's own, so there is nothing to say of what it is for.
     throw error instanceof InputError && error.cause instanceof InputError ? error.cause : error;
@@ -95,14 +97,19 @@ async function run(
       next: 'Leave out --step, or use --tags or --start-at-task to choose tasks.',
     });
   }
-  const screen = await openScreen(args, chosen.step);
+  const screen = await openScreen(args, chosen.step, playbook);
   for (const warning of inventory.warnings) {
     screen.listener({ type: 'message', level: 'warning', text: warningText(warning) });
   }
-  const password = args.askPass ? new Secret(await askSecret('SSH password: ')) : undefined;
+  const password = args.askPass
+    ? new Secret(await askSecret('SSH password: ', 'Set ansible_password in the inventory, or log in with a key.'))
+    : undefined;
   const becomePassword = args.askBecomePass
     ? new Secret(
-        (await askSecret(password ? 'BECOME password [the same]: ' : 'BECOME password: ')) ||
+        (await askSecret(
+          password ? 'BECOME password [the same]: ' : 'BECOME password: ',
+          'Set ansible_become_password in the inventory.',
+        )) ||
           (password?.reveal() ?? ''),
       )
     : undefined;
@@ -125,7 +132,9 @@ async function run(
         hostKeyChecking: args.hostKeyChecking,
       },
       forks: args.forks,
-      askSecret: process.stdin.isTTY ? async (question) => new Secret(await askSecret(question)) : undefined,
+      askSecret: process.stdin.isTTY
+        ? async (question) => new Secret(await askSecret(question, 'Run it where there is a terminal.'))
+        : undefined,
       templateDirs: searchFolders('templates', inventoryDirs),
       signal: stop.signal,
       listener: heard.listener,
@@ -158,10 +167,11 @@ function listOf(words: readonly string[]): string[] {
 }
 
 /** What the user sees, and the record that every run leaves. */
-async function openScreen(args: RunArguments, stepping: boolean): Promise<Screen> {
+async function openScreen(args: RunArguments, stepping: boolean, playbook: Playbook): Promise<Screen> {
   const shown = await openShown(args, stepping);
   const warn = (text: string) => shown.listener({ type: 'message', level: 'warning', text });
-  const record = veiled(auditScreen(process.argv.slice(2), warn), legible);
+  const words = recordedWords(process.argv.slice(2), args.extraVars, playbook);
+  const record = veiled(auditScreen(words, warn), legible);
   return veiled(several(shown, record), conceal);
 }
 

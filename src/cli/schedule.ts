@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
-import { basename, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { ExitCode, InputError } from '../errors.ts';
 import { table } from '../etcd/tables.ts';
 import { type Owner, writeWhole } from '../local/whole-file.ts';
@@ -13,7 +13,10 @@ import { backupMetricsFile } from '../schedule/metrics.ts';
 import { NAME, readSchedule, readSchedules, recordFile, type Schedule } from '../schedule/record.ts';
 import { lookAtRuns, type ScheduleState, scheduleFault } from '../schedule/state.ts';
 import { legible } from '../screen/legible.ts';
+import { recordedWords } from '../screen/recorded-words.ts';
 import type { ScheduleArguments } from './backup-options.ts';
+import { searchFolders } from './folders.ts';
+import { loadPlaybook } from './load-playbook.ts';
 
 const print = (text: string) => void process.stdout.write(`${legible(text)}\n`);
 
@@ -178,6 +181,8 @@ async function named({ playbook, name, inventory }: ScheduleArguments, all: read
 
 interface Shown {
   schedule: Schedule;
+  /** Its words without what may be a secret among them. */
+  words: readonly string[];
   state: ScheduleState;
   running: boolean;
   fault: string;
@@ -188,7 +193,13 @@ async function show(args: ScheduleArguments): Promise<number> {
   const shown = await Promise.all(
     (await named({ ...args, inventory: [] }, await readSchedules())).map(async (schedule): Promise<Shown> => {
       const [{ state, running }, fault] = await Promise.all([lookAtRuns(schedule), keeperFault(schedule)]);
-      return { schedule, state, running, fault: scheduleFault(schedule, state, running, fault, now) };
+      return {
+        schedule,
+        words: await shownWords(schedule),
+        state,
+        running,
+        fault: scheduleFault(schedule, state, running, fault, now),
+      };
     }),
   );
   if (args.output === 'json') process.stdout.write(`${JSON.stringify(shown.map(factsOf), undefined, 2)}\n`);
@@ -199,13 +210,22 @@ async function show(args: ScheduleArguments): Promise<number> {
   return isLacking ? ExitCode.failed : ExitCode.done;
 }
 
-const listRow = ({ schedule }: Shown): string[] => {
-  const { name, every, user, keeper, words } = schedule;
+/** A playbook that cannot be loaded any more says of no variable that it is no secret. */
+async function shownWords({ words, folder }: Schedule): Promise<string[]> {
+  const behind = (option: string) => words.filter((_, index) => words[index - 1] === option);
+  const extraVars = behind('-e');
+  if (extraVars.length === 0) return [...words];
+  const folders = [join(folder, 'playbooks'), ...searchFolders('playbooks', behind('-i').map(dirname))];
+  return recordedWords(words, extraVars, await loadPlaybook(words[0]!, folders).catch(() => undefined));
+}
+
+const listRow = ({ schedule, words }: Shown): string[] => {
+  const { name, every, user, keeper } = schedule;
   return [name, every, nextText(schedule), user, keeper, `play ${words.join(' ')}`];
 };
 
-function factsOf({ schedule, state, running, fault }: Shown): Record<string, unknown> {
-  const { name, every, user, keeper, words } = schedule;
+function factsOf({ schedule, words, state, running, fault }: Shown): Record<string, unknown> {
+  const { name, every, user, keeper } = schedule;
   const next = nextAfter(parseCron(every), new Date())?.toISOString() ?? null;
   return { name, every, next, user, by: keeper, words, running, fault: fault || null, ...state };
 }

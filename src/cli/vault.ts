@@ -14,7 +14,9 @@ export async function vaultPasswords({ vaultPasswordFile, askVaultPass }: VaultA
   }
   if (askVaultPass) {
     const { askSecret } = await import('./prompt.ts');
-    passwords.push(new Secret((await askSecret('Vault password: ')).trim()));
+    passwords.push(
+      new Secret((await askSecret('Vault password: ', 'Name a file or a script: --vault-password-file FILE')).trim()),
+    );
   }
   return passwords;
 }

@@ -7,15 +7,18 @@ export interface Authentication {
   handler: AuthHandlerMiddleware;
   /** The kinds of proof that were offered so far, for messages. */
   offered: ReadonlySet<string>;
+  /** The key files among it. */
+  offeredFiles: readonly string[];
 }
 
 /** How to log in, the surest way first. @throws AuthenticationError where there is nothing to log in with. */
 export function authentication(login: LoginSettings, keys: PrivateKeys): Authentication {
   const methods = authMethods(login, keys);
   const offered = new Set<string>();
+  const offeredFiles: string[] = [];
   const handler: AuthHandlerMiddleware = (left, _partial, next) => {
     for (;;) {
-      const method = methods.shift();
+      const [method, file] = methods.shift() ?? [];
       // ssh2 takes this for the end; its types do not tell.
       if (!method) return next(false as never);
       const name = method.type === 'agent' ? 'publickey' : method.type;
@@ -24,10 +27,11 @@ export function authentication(login: LoginSettings, keys: PrivateKeys): Authent
       // One wrong password is enough: the same word is not tried again under another name.
       if (method.type === 'keyboard-interactive' && offered.has('password') && left?.includes('password')) continue;
       offered.add(method.type);
+      if (file !== undefined) offeredFiles.push(file);
       return next(method);
     }
   };
-  return { handler, offered };
+  return { handler, offered, offeredFiles };
 }
 
 /** Asks for the passphrases that this log-in will need, so that nothing is asked for in the middle of a run. */
@@ -45,32 +49,35 @@ export async function unlockKeys(login: LoginSettings, keys: PrivateKeys): Promi
   for (const file of locked) if (!isHeld(file)) await keys.unlock(file);
 }
 
-function authMethods(login: LoginSettings, keys: PrivateKeys): AnyAuthMethod[] {
+/** Each with the file that it comes from, where there is one. */
+function authMethods(login: LoginSettings, keys: PrivateKeys): [AnyAuthMethod, file?: string][] {
   const { user: username, host, keyFiles, keyFileNamed, identitiesOnly, password, agent } = login;
-  const methods: AnyAuthMethod[] = [];
+  const methods: [AnyAuthMethod, file?: string][] = [];
   for (const file of keyFiles) {
     const found = keys.read(file);
-    if (found.state === 'ready') methods.push({ type: 'publickey', username, key: found.key as never });
+    if (found.state === 'ready') methods.push([{ type: 'publickey', username, key: found.key as never }, file]);
     // The agent may hold what the file does not give.
     else if (keyFileNamed && !agent && !password) throw unusableKey(host, file, found);
   }
   if (agent) {
     const own = identitiesOnly ? keyFiles.map((file) => publicKeyOf(file, keys.read(file))) : undefined;
-    methods.push({ type: 'agent', username, agent: own ? narrowedAgent(agent, own) : agent });
+    methods.push([{ type: 'agent', username, agent: own ? narrowedAgent(agent, own) : agent }]);
   }
   if (password) {
     const word = password.reveal();
-    methods.push({ type: 'password', username, password: word });
+    methods.push([{ type: 'password', username, password: word }]);
     let asked = false;
-    methods.push({
-      type: 'keyboard-interactive',
-      username,
-      prompt: (_name, _instructions, _language, prompts, finish) => {
-        // A second question after the password is one that we have no answer to; saying nothing ends it at once.
-        finish(asked ? [] : prompts.map(() => word));
-        if (prompts.length > 0) asked = true;
+    methods.push([
+      {
+        type: 'keyboard-interactive',
+        username,
+        prompt: (_name, _instructions, _language, prompts, finish) => {
+          // A second question after the password is one that we have no answer to; saying nothing ends it at once.
+          finish(asked ? [] : prompts.map(() => word));
+          if (prompts.length > 0) asked = true;
+        },
       },
-    });
+    ]);
   }
   if (methods.length > 0) return methods;
   const locked = keyFiles.find((file) => keys.read(file).state === 'locked');

@@ -35,7 +35,8 @@ export interface ScriptOutput {
 export interface RunOptions {
   /**
    * The longest the script may take. With an input or an output: the longest that no byte of them moves, so that a big
-   * transfer needs no guess at the line's speed. Default {@link DEFAULT_SCRIPT_TIMEOUT_MS}.
+   * transfer needs no guess at the line's speed. `Infinity`: as long as the connection lives. Default
+   * {@link DEFAULT_SCRIPT_TIMEOUT_MS}.
    */
   timeoutMs?: number;
   input?: ScriptInput;

@@ -60,7 +60,7 @@ export function logIn(login: LoginSettings, stream: Duplex, check: HostKeyCheck,
       if (refusal) return fail(refusal);
       // An agent that is gone is no reason to stop: the next method is tried.
       if (error.level === 'agent') return;
-      if (error.level === 'client-authentication') return fail(refused(login, proofs.offered));
+      if (error.level === 'client-authentication') return fail(refused(login, proofs));
       const next = `Try: ssh -v -p ${port} ${user}@${address}`;
       if (isTurnedAway(error)) return fail(new TurnedAwayError(turnedAwayText(greeting), { host, next, cause: error }));
       const why = error.message === 'Keepalive timeout' ? 'it stopped answering' : error.message;
@@ -106,13 +106,22 @@ function turnedAwayText(greeting: string): string {
   return `sshd closed the connection before the log-in${greeting ? `: ${greeting}` : ''}`;
 }
 
-function refused(login: LoginSettings, offered: ReadonlySet<string>): AuthenticationError {
-  const { host, user, keyFiles, password } = login;
+/** What sshd says no to, and what to do, by what it was really offered. */
+export function refused(
+  { host, user, password }: Pick<LoginSettings, 'host' | 'user' | 'password'>,
+  { offered, offeredFiles }: Pick<Authentication, 'offered' | 'offeredFiles'>,
+): AuthenticationError {
   const tried = [...offered].join(', ') || 'nothing that it takes';
+  const key =
+    offeredFiles.length > 0
+      ? `the public key of ${offeredFiles.join(' or ')}`
+      : 'a public key of the agent (ssh-add -L)';
+  const isKeyOffered = offeredFiles.length > 0 || offered.has('agent');
+  const advice = isKeyOffered
+    ? `Put ${key} into ~${user}/.ssh/authorized_keys, or correct ansible_user.`
+    : 'No key was offered. Name one with ansible_ssh_private_key_file or --private-key, or load it into ssh-agent.';
   return new AuthenticationError(`log-in as ${user} was refused (tried: ${tried})`, {
     host,
-    next: password
-      ? 'It was not tried again. Correct the password (-k or ansible_password) or ansible_user.'
-      : `Put the public key of ${keyFiles[0]} into ~${user}/.ssh/authorized_keys, or correct ansible_user.`,
+    next: password ? 'It was not tried again. Correct the password (-k or ansible_password) or ansible_user.' : advice,
   });
 }

@@ -111,6 +111,8 @@ export class FramedShell {
     let timer: NodeJS.Timeout | undefined;
     const lost = new Promise<never>((_, reject) => {
       this.#onLost = reject;
+      // A timer knows no infinity: it would be over at once.
+      if (timeoutMs === Number.POSITIVE_INFINITY) return;
       timer = setTimeout(() => {
         const error = new RemoteTimeoutError(`a script took longer than ${Math.round(timeoutMs / 1000)} s`, {
           host: this.#host,

@@ -10,6 +10,7 @@ import {
   setDepths,
   withAncestors,
 } from './groups.ts';
+import { implicitVars } from './implicit.ts';
 import type { Host, Inventory, Variable, Warning } from './inventory.ts';
 import type { Assignment, IniDocument, Statement } from './parse-ini.ts';
 import { attachToAll, settleUngrouped } from './settle.ts';
@@ -61,7 +62,8 @@ export function assembleInventory(documents: readonly IniDocument[]): Inventory 
     hostsOf: (name) => [...new Set(descendants(groups, name).flatMap((group) => groups.get(group)?.hosts ?? []))],
     groupsOf: (name) => {
       const host = hosts.get(name);
-      if (!host) return [];
+      // In no group, it has the variables of all, as in Ansible.
+      if (!host) return implicitVars(name) ? ['all'] : [];
       const names = withAncestors(parents, ['all', ...host.groups]);
       return [...names]
         .map((group) => groups.get(group)!)
@@ -71,7 +73,7 @@ export function assembleInventory(documents: readonly IniDocument[]): Inventory 
     groupVarsOf: (name) => new Map(groups.get(name)?.vars ?? []),
     varsOf: (name) => {
       const layers = inventory.groupsOf(name).map((group) => groups.get(group)!.vars);
-      return new Map([...layers, hosts.get(name)?.vars ?? []].flatMap((layer) => [...layer]));
+      return new Map([...layers, hosts.get(name)?.vars ?? implicitVars(name) ?? []].flatMap((layer) => [...layer]));
     },
   };
   return inventory;

@@ -57,7 +57,9 @@ async function inlineData(
 }
 
 function pairs(word: string): [string, Variable][] {
-  const shown = namesSecret(word) ? 'What stands after -e' : `-e ${word}`;
+  // The name may be told; the value may be a secret, whatever its name.
+  const name = /^[\w.-]+(?==)/.exec(word)?.[0];
+  const shown = namesSecret(word) ? 'What stands after -e' : `-e ${name === undefined ? word : `${name}=…`}`;
   const next = 'Say, for instance: -e ETCD_VERSION=3.5.16';
   try {
     return readPairs(word).map(({ name, value }) => {

@@ -1,3 +1,4 @@
+import { implicitVars } from './implicit.ts';
 import type { Inventory } from './inventory.ts';
 import type { VariableFolder, Variables } from './variable-files.ts';
 
@@ -33,7 +34,7 @@ export function withLayers(base: Inventory, { inventory, playbook, extra }: Laye
         ...groups.map((group) => base.groups.get(group)!.vars),
         ...folders.map((folder) => folder.groups.get('all')),
         ...folders.flatMap((folder) => others.map((group) => folder.groups.get(group))),
-        base.hosts.get(host)?.vars,
+        base.hosts.get(host)?.vars ?? implicitVars(host),
         ...folders.map((folder) => folder.hosts.get(host)),
         extra,
       ]);

@@ -1,5 +1,6 @@
 import { InputError } from '../errors.ts';
 import { Secret } from '../secret.ts';
+import { implicitVars } from './implicit.ts';
 import type { Inventory, Variable } from './inventory.ts';
 import { suggest } from './suggest.ts';
 import { byCodePoint } from './variable-files.ts';
@@ -47,7 +48,7 @@ export function listInventory(inventory: Inventory): Record<string, unknown> {
 
 /** What `ansible-inventory --host` prints of one host. */
 export function listHost(inventory: Inventory, host: string): Record<string, unknown> {
-  if (inventory.hosts.has(host)) return printable(inventory.varsOf(host));
+  if (inventory.hosts.has(host) || implicitVars(host)) return printable(inventory.varsOf(host));
   const near = suggest(host, inventory.hosts.keys());
   const next = near === undefined ? 'play inventory --graph shows the hosts there are' : `Did you mean '${near}'?`;
   throw new InputError(`No host is named '${host}'`, { next });

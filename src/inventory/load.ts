@@ -7,6 +7,7 @@ import type { DataOptions } from './data.ts';
 import { descend } from './descend.ts';
 import { readExtraVars } from './extra-vars.ts';
 import { parseHostList } from './host-list.ts';
+import { IMPLICIT_HOSTS } from './implicit.ts';
 import type { Inventory } from './inventory.ts';
 import { withLayers } from './layers.ts';
 import { type IniDocument, parseIni } from './parse-ini.ts';
@@ -45,7 +46,10 @@ export async function loadInventory(sources: readonly string[], options: LoadOpt
   const inventory = assembleInventory(loaded.flatMap(({ documents }) => documents));
   const beside = loaded.flatMap(({ directory }) => directory ?? []);
   const playbookDirs = options.playbookDir === undefined ? [] : [options.playbookDir];
-  const named = { groups: [...inventory.groups.keys()], hosts: [...inventory.hosts.keys()] };
+  const named = {
+    groups: [...inventory.groups.keys()],
+    hosts: new Set([...inventory.hosts.keys(), ...IMPLICIT_HOSTS]),
+  };
   const files = await readVariableFiles([...beside, ...playbookDirs], named, data);
   const warnings = [...files.warnings];
   const extra = await readExtraVars(options.extraVars ?? [], data, warnings);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { InputError } from '../errors.ts';
 import { globMatcher } from './glob.ts';
+import { implicitVars } from './implicit.ts';
 import type { Inventory } from './inventory.ts';
 import { splitPattern } from './split-pattern.ts';
 import { suggest } from './suggest.ts';
@@ -12,7 +13,7 @@ const SUBSCRIPT = /^(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]$/;
  * Hosts that a pattern names, in the pattern's order: `all`, a host, a group, several of them (`web,db` or `web:db`),
  * `&` for "only those also in", `!` for "but not", wildcards, `~` and a regular expression (which must match from the
  * beginning), `[0]`, `[-1]`, `[1:3]` (both ends included) after a group, and `@file` for a file with one pattern to a
- * line.
+ * line. `localhost` is this machine, also where the inventory does not name it; `all` and wildcards never mean that.
  *
  * @param limit another pattern, of `--limit`: only hosts that it names too are left.
  * @throws {InputError} when one of the patterns names neither host nor group, and when no host is left. (Ansible only
@@ -68,6 +69,7 @@ function matchOne(inventory: Inventory, pattern: string): string[] {
   if (groups.length === 0 || name.startsWith('~') || /[.?*[]/.test(name)) {
     hosts.push(...[...inventory.hosts.keys()].filter(test));
   }
+  if (hosts.length === 0 && implicitVars(name)) hosts.push(name);
   if (hosts.length === 0 && groups.length === 0) throw nothingMatches(inventory, name);
   return subscript && hosts.length > 0 ? takeSubscript(hosts, subscript, pattern) : hosts;
 }

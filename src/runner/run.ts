@@ -3,6 +3,7 @@ import type { AskSecret } from '../connection/private-keys.ts';
 import type { ConnectionDefaults, ConnectionSettings } from '../connection/settings.ts';
 import { SshConfig } from '../connection/ssh-config.ts';
 import { asPlayError, ExitCode, PlayError } from '../errors.ts';
+import { implicitVars } from '../inventory/implicit.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { selectHosts } from '../inventory/pattern.ts';
 import { DeclaredVariables } from '../variables/read.ts';
@@ -246,7 +247,9 @@ class Run {
   #connect(host: string): Promise<Connection> {
     const { playbook, check, signal } = this.#request;
     // Who holds no lock may go on over another connection: nobody was kept away by the one that is lost.
-    if (check || playbook.lock === false) return this.#open(host, () => this.#pool.renewed(host));
+    // This machine, where a task is merely delegated to it, is not what is changed: runs for other hosts may use it, too.
+    const isMerelyHere = implicitVars(host) !== undefined && !this.#tallies.has(host);
+    if (check || playbook.lock === false || isMerelyHere) return this.#open(host, () => this.#pool.renewed(host));
     let locked = this.#locked.get(host);
     if (!locked) {
       locked = this.#open(host, () => this.#pool.get(host)).then(async (connection) => {

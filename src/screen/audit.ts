@@ -3,7 +3,9 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { RunEvent } from '../runner/events.ts';
+import { conceal } from '../secret.ts';
 import { eventLine } from './json.ts';
+import { withoutValues } from './recorded-words.ts';
 import type { Screen } from './screen.ts';
 import { veiled } from './veil.ts';
 
@@ -15,6 +17,8 @@ export function auditFolder(): string {
 /**
  * Keeps a record of a run as it goes: who, when, with which words, on which hosts, what was changed or failed, and how
  * it ended. A run that was killed leaves what it had done so far. A record that cannot be written does not stop a run.
+ *
+ * @param words as `recordedWords` leaves them
  */
 export function auditScreen(words: readonly string[], warn: (text: string) => void, folder = auditFolder()): Screen {
   const time = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
@@ -32,21 +36,19 @@ export function auditScreen(words: readonly string[], warn: (text: string) => vo
       warn(`no record of this run can be kept: ${(error as Error).message}`);
     }
   };
-  const who = { user: userInfo().username, on: hostname(), words: words.map(withoutSecrets) };
+  const who = { user: userInfo().username, on: hostname() };
   const record: Screen = {
     listener(event) {
-      if (event.type === 'run-start') write(eventLine(Object.assign({ id, ...who }, event)));
-      else if (isWorthKeeping(event)) write(eventLine(withoutDiffs(event)));
+      if (event.type === 'run-start') {
+        // Only now are all secrets of the run known.
+        const kept = words.map((word) => conceal(withoutValues(word)));
+        write(eventLine(Object.assign({ id, ...who, words: kept }, event)));
+      } else if (isWorthKeeping(event)) write(eventLine(withoutDiffs(event)));
     },
     done: async () => undefined,
   };
   // There the command is the name of the task.
-  return words[0] === 'exec' ? veiled(record, withoutSecrets) : record;
-}
-
-/** Values of `-e` may be passwords: their names stay. */
-function withoutSecrets(word: string): string {
-  return word.replace(/([\w.-]*(?:pass|pwd?\b|secret|token|credential|key)[\w.-]*["']?\s*[=:]).*$/is, '$1***');
+  return words[0] === 'exec' ? veiled(record, withoutValues) : record;
 }
 
 function isWorthKeeping(event: RunEvent): boolean {

@@ -325,7 +325,7 @@ describe('the way in', () => {
       result,
       1,
       'ERROR a password is to be asked for, but there is no terminal',
-      '→ Set ansible_password or ansible_become_password in the inventory',
+      '→ Set ansible_become_password in the inventory',
     );
   });
 });

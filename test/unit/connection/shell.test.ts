@@ -28,6 +28,10 @@ describe('a framed shell', () => {
     expect({ code, stdout, stderr }).toEqual(expected);
   });
 
+  it('runs a script without a limit', async () => {
+    expect((await shell.run('sleep 0.1; echo done', { timeoutMs: Number.POSITIVE_INFINITY })).stdout).toBe('done\n');
+  });
+
   it('survives a script that is no shell at all', async () => {
     expect((await shell.run('if then (((')).code).not.toBe(0);
     expect((await shell.run('echo "unclosed')).code).not.toBe(0);

@@ -73,12 +73,16 @@ all:
       'play/group_vars/all.yml': 'play: all\nbase: play\n',
       'play/group_vars/site.yml': 's: play\n',
       'play/host_vars/lone.yml': 'x: 2\n',
+      'play/host_vars/localhost.yml': 'x: 3\n',
     });
     const { inventory, theirs } = await both(['site'], 'play', ['e=1 f="two words"', '{"g": [1, yes]}', 'e=2']);
     expect(`${pythonJson(listInventory(inventory))}\n`).toBe(theirs('--list'));
     for (const host of ['w1', 'd1', 'far']) {
       expect(`${pythonJson(listHost(inventory, host))}\n`).toBe(theirs('--host', host));
     }
+    // Named nowhere, it is this machine. Which Python is Ansible's own is no question here.
+    const { ansible_python_interpreter: _, ...localhost } = JSON.parse(theirs('--host', 'localhost'));
+    expect(JSON.parse(pythonJson(listHost(inventory, 'localhost')))).toEqual(localhost);
     expect(`${graphInventory(inventory, 'all', false)}\n`).toBe(theirs('--graph'));
     expect(`${graphInventory(inventory, 'all', true)}\n`).toBe(theirs('--graph', '--vars'));
     expect(`${graphInventory(inventory, 'site', true)}\n`).toBe(theirs('--graph', '--vars', 'site'));

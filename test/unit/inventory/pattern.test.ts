@@ -43,6 +43,15 @@ describe('a pattern', () => {
     ['10.0.0.1:lone', '10.0.0.1 lone'],
     ['ungrouped', 'lone'],
     ['lone,empty', 'lone'],
+    // This machine is there for whoever says its name, as ansible --list-hosts has it.
+    ['localhost', 'localhost'],
+    ['127.0.0.1', '127.0.0.1'],
+    ['localhost,lone', 'localhost lone'],
+    ['lone,localhost', 'lone localhost'],
+    ['localhost[0]', 'localhost'],
+    ['lo*', 'lone'],
+    ['~lo', 'lone'],
+    ['web:!localhost', 'web1 web2 web3 web4'],
   ])('%s names %s', (pattern, hosts) => {
     expect(selectHosts(inventory, pattern).join(' ')).toBe(hosts);
   });
@@ -50,6 +59,7 @@ describe('a pattern', () => {
   it.each([
     ['wbe', "No host and no group is named 'wbe'", /Did you mean 'web'/],
     ['web,!bd1', "No host and no group is named 'bd1'", /Did you mean 'db1'/],
+    ['web:&localhost', "The pattern 'web:&localhost' names no host", /groups/],
     ['zzzzzz', "No host and no group is named 'zzzzzz'", /The groups are: web, db, empty, site/],
     ['empty', "The pattern 'empty' names no host", /groups/],
     ['web[4]', "There is no host 'web[4]'", /'web' has 4/],

@@ -190,6 +190,8 @@ describe('-e', () => {
   it('does not print what may be a password', async () => {
     const { message } = await refusal([files.path('hosts')], { extraVars: ['password=a b'] });
     expect(message).toBe('What stands after -e is not NAME=value');
+    const { message: other } = await refusal([files.path('hosts')], { extraVars: ['app_pin=a b'] });
+    expect(other).toBe('-e app_pin=… is not NAME=value');
   });
 });
 

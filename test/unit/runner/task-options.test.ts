@@ -10,6 +10,7 @@ import { once, type Play, play, playbook, step, task } from '../../../src/runner
 import { runPlaybook } from '../../../src/runner/run.ts';
 import { serialGroups } from '../../../src/runner/serial.ts';
 import { chosen } from '../../../src/runner/tags.ts';
+import { runHere } from './run-here.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -217,6 +218,15 @@ describe('delegation', () => {
     const { seen } = await run([play('p', { hosts: ['a', 'b'], tasks: [where, ask] })]);
     expect(seen.toSorted()).toEqual(['a ask ok', 'a where ok', 'b ask ok', 'b where ok']);
     expect(hosts).toEqual(['c', 'c']);
+  });
+
+  it('to localhost is to this machine, also where the inventory does not name it', async () => {
+    const inventoryText = '[web]\nfar ansible_host=192.0.2.1\n';
+    const here = step('here', async ({ connect }) => void (await (await connect()).run(':')), {
+      delegateTo: () => 'localhost',
+    });
+    const { ended } = await runHere([play('p', { tasks: [here] })], { inventoryText });
+    expect(ended).toEqual(['far here ok']);
   });
 });
 
